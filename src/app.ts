@@ -10,6 +10,7 @@ import { alertRoutes } from "./http/admin/alerts.ts";
 import { auditRoutes } from "./http/admin/audit.ts";
 import { channelRoutes } from "./http/admin/channels.ts";
 import { deadLetterRoutes } from "./http/admin/dead-letters.ts";
+import { deletedTenantRoutes } from "./http/admin/tenants/deleted-tenant.ts";
 import { keyRoutes } from "./http/admin/tenants/keys.ts";
 import { overrideRoutes } from "./http/admin/tenants/overrides.ts";
 import { tenantActRoutes } from "./http/admin/tenants/tenant-actions.ts";
@@ -95,6 +96,7 @@ export function createApp(connect: Connect) {
   app.route("/", keyRoutes);
   app.route("/", overrideRoutes);
   app.route("/", tenantActRoutes);
+  app.route("/", deletedTenantRoutes);
   app.route("/", channelRoutes);
   app.route("/", alertRoutes);
   app.route("/", auditRoutes);

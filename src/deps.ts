@@ -26,10 +26,11 @@ import { postgresChannels } from "./adapters/postgres/notices/channels.ts";
 import { postgresDeadLetters } from "./adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "./adapters/postgres/notices/deliveries.ts";
 import { postgresOutageNotes } from "./adapters/postgres/outage-notes.ts";
+import { postgresReadLeases } from "./adapters/postgres/read-leases.ts";
+import { postgresRetention } from "./adapters/postgres/retention.ts";
 import { postgresSpendBatches } from "./adapters/postgres/spend-batches.ts";
 import { postgresLedgers } from "./adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "./adapters/postgres/tenants/overrides.ts";
-import { postgresReadLeases } from "./adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "./adapters/postgres/tenants/tenants.ts";
 import { upstashClaims } from "./adapters/redis/upstash-claims.ts";
 import { type Config, readConfig } from "./config.ts";
@@ -106,6 +107,7 @@ function connectPorts(env: Env, config: Config, execution: ExecutionContext): Po
     deliveries: postgresDeliveries(database),
     channels: postgresChannels(database),
     audit: postgresAuditLog(database),
+    retention: postgresRetention(database),
     deadLetters: postgresDeadLetters(database),
     litellm: liteLlmClient(http, clock, consoleLog),
     modelCalls: liteLlmCalls(config.litellmUrl),

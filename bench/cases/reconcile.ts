@@ -5,7 +5,7 @@ import pg from "pg";
 import { startPart } from "../../dev/part.ts";
 import type { Workerd } from "../../dev/worker/workerd.ts";
 import { openDatabase } from "../../src/adapters/postgres/client.ts";
-import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
+import { postgresReadLeases } from "../../src/adapters/postgres/read-leases.ts";
 import { leaseReads } from "../../src/flows/spend/lease-reads.ts";
 import type { SpendMessage } from "../../src/ports/messages.ts";
 import { type BenchRun, backlogOf, withWorker } from "../bench-run.ts";

@@ -50,7 +50,8 @@ const inMicros = (usd: number) => Number(usd.toFixed(6));
 const RECORDED = `select c.tenant_id, s.spend::float8 as spend,
     (select coalesce(json_agg(h.event_type order by h.event_type), '[]') from budget_alert_history h
       where h.tenant_id = c.tenant_id) as alerts,
-    (select count(*)::int from audit_log a where a.tenant_id = c.tenant_id and a.action = 'webhook_received') as webhooks,
+    (select sum((a.detail->>'count')::int)::int from audit_log a
+      where a.tenant_id = c.tenant_id and a.action = 'webhook_received') as webhooks,
     (select count(*)::int from notice_deliveries d join budget_alert_history h on h.id = d.alert_id
       where h.tenant_id = c.tenant_id and d.status <> 'sent') as unsent
   from tenant_configs c left join tenant_spend s on s.tenant_id = c.tenant_id where c.tenant_id = any($1)`;

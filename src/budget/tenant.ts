@@ -95,6 +95,9 @@ export function isSameTenant(
   return a.subject.id === b.subject.id || (a.createdAt !== null && a.createdAt === b.createdAt);
 }
 
+/** A deleted tenant and its history can be read, and the tenant restored, for this long. */
+export const KEEP_DELETED_MS = 90 * 86_400_000;
+
 export const DEFAULT_BUDGET = {
   maxBudgetNanoUsd: 500_000_000_000n,
   alertThreshold: 8_000n,

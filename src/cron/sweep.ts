@@ -10,9 +10,10 @@ import { noteOutage } from "../flows/litellm/outage.ts";
 import { syncPending } from "../flows/litellm/sync-pending.ts";
 import { gatherDigests } from "../flows/notices/gather-digests.ts";
 import { requeueDeliveries } from "../flows/notices/requeue-deliveries.ts";
+import { endOverrides } from "../flows/overrides/end-overrides.ts";
+import { purgeOldRows } from "../flows/retention/purge-old-rows.ts";
 import { leaseReads } from "../flows/spend/lease-reads.ts";
 import { schedulePeriodReads } from "../flows/spend/schedule-period-reads.ts";
-import { endOverrides } from "../flows/tenants/end-overrides.ts";
 import type { Ports } from "../ports/ports.ts";
 
 const JOBS = {
@@ -26,6 +27,7 @@ const JOBS = {
   "schedule-period-reads": schedulePeriodReads,
   "lease-reads": leaseReads,
   "forget-calls": forgetCalls,
+  "purge-old-rows": purgeOldRows,
   "alert-platform": alertPlatform,
 } as const;
 

@@ -17,6 +17,7 @@ const PROBLEMS = {
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "Method not allowed" },
   "tenant-taken": { status: 409, title: "The tenant already exists" },
+  "tenant-deleted": { status: 409, title: "The tenant was deleted" },
   "subject-taken": { status: 409, title: "The LiteLLM key or team already belongs to a tenant" },
   "key-not-replaceable": { status: 409, title: "Bursar cannot replace or remove this key" },
   "channel-not-configured": { status: 409, title: "This deployment cannot send to this kind of channel" },

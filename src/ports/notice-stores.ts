@@ -1,5 +1,6 @@
 // Postgres as interfaces, continued from stores.ts: alerts, and their way to people.
 
+import type { AlertEventType } from "../budget/alert.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { TenantId } from "../budget/tenant.ts";
 import type { AlertEntry } from "../records/alert.ts";
@@ -15,8 +16,14 @@ import type {
   PlatformSigns,
 } from "../records/platform-alert.ts";
 import type { Actor, OnTenantFault } from "../records/tenant.ts";
-import type { Page, PageQuery } from "./page.ts";
+import type { Page, PageQuery, TimeRange } from "./page.ts";
 import type { Result } from "./result.ts";
+
+/** `tenantId` null: every tenant. */
+export interface AlertListQuery extends PageQuery, TimeRange {
+  readonly tenantId: TenantId | null;
+  readonly eventType?: AlertEventType | null;
+}
 
 export interface Alerts {
   /**
@@ -25,7 +32,8 @@ export interface Alerts {
    * evaluated this tenant since `lastEvaluation`.
    */
   record(entry: AlertEntry): Promise<RecordedAlerts | null>;
-  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AlertListRow>>;
+  /** Also the alerts of deleted tenants. */
+  list(query: AlertListQuery): Promise<Page<AlertListRow>>;
   /**
    * The changes from `since` up to `until` without an alert, at most `limit` from each source: first what the audit log
    * has of overrides and suspensions, then the resets that began a running period, other than the first; each oldest
@@ -118,7 +126,7 @@ export interface Channels {
 /** Queue messages that no consumer could handle, kept for an operator to replay. */
 export interface DeadLetters {
   record(letter: DeadLetter): Promise<void>;
-  list(query: PageQuery): Promise<Page<DeadLetterRecord>>;
+  list(query: PageQuery & TimeRange): Promise<Page<DeadLetterRecord>>;
   load(id: string): Promise<DeadLetterRecord | null>;
   markReplayed(id: string, actor: Actor): Promise<void>;
 }

@@ -18,6 +18,7 @@ import type { NoticeMessage, SpendMessage } from "./messages.ts";
 import type { Alerts, Channels, DeadLetters, Deliveries, PlatformAlerts } from "./notice-stores.ts";
 import type { Policy } from "./policy.ts";
 import type { Result } from "./result.ts";
+import type { Retention } from "./retention.ts";
 import type {
   Audit,
   Ledgers,
@@ -44,6 +45,7 @@ export interface Ports {
   readonly deliveries: Deliveries;
   readonly channels: Channels;
   readonly audit: Audit;
+  readonly retention: Retention;
   readonly deadLetters: DeadLetters;
   readonly litellm: LiteLlm;
   readonly modelCalls: ModelCalls;

@@ -7,13 +7,14 @@
 import type { OutageNote } from "../budget/failure.ts";
 import type { Instant } from "../budget/instant.ts";
 import type { KeyHash, Subject, TenantId } from "../budget/tenant.ts";
-import type { AuditRecord } from "../records/audit.ts";
+import type { AuditAction, AuditRecord } from "../records/audit.ts";
 import type { CountedSpend, LedgerChange, LedgerQuery, OpenLedger, Reported } from "../records/ledger.ts";
 import type { ChangedOverride, EndingOverride, NewOverride, OverrideKey, OverrideRecord } from "../records/override.ts";
 import type {
   Actor,
   AuditedChange,
   CarriedSpend,
+  MadeKey,
   NewKey,
   NewTenant,
   OnTenantFault,
@@ -32,13 +33,13 @@ import type {
   TenantSubject,
   UnreadableTenant,
 } from "../records/tenant.ts";
-import type { Page, PageQuery } from "./page.ts";
+import type { Page, PageQuery, TimeRange } from "./page.ts";
 import type { Result } from "./result.ts";
 
 /** Tenants: desired state, LiteLLM sync, and the latest spend. */
 export interface Tenants {
   load(tenantId: TenantId): Promise<TenantRecord | null>;
-  /** Only for `sync-litellm`: also loads a tenant that is marked as deleted and still waits for LiteLLM. */
+  /** Also loads a deleted tenant, until retention deletes its row. */
   loadEvenDeleted(tenantId: TenantId): Promise<TenantRecord | null>;
   findByKey(keyHash: KeyHash): Promise<TenantRecord | null>;
   findBySubject(subject: Subject): Promise<TenantRecord | null>;
@@ -51,16 +52,31 @@ export interface Tenants {
     tenant: NewTenant,
     actor: Actor,
   ): Promise<Result<TenantRecord, "tenant_taken" | "subject_taken" | "other_body">>;
-  /** Replaces the key that the operation's `create` made. Null when the tenant has had another key since. */
-  replaceUnshownKey(tenantId: TenantId, key: OwnKey, actor: Actor): Promise<TenantRecord | null>;
+  /**
+   * Replaces the key that the operation's `create` or `restore` made. Null when the tenant has had another key since.
+   */
+  replaceUnshownKey(tenantId: TenantId, key: OwnKey, made: MadeKey, actor: Actor): Promise<TenantRecord | null>;
   change(tenantId: TenantId, change: TenantChange, actor: Actor): Promise<TenantRecord | null>;
   /** The kill switch. Null when there is no such tenant. */
   setSuspended(tenantId: TenantId, isSuspended: boolean, actor: Actor): Promise<AuditedChange | null>;
   /**
-   * Marks the tenant as deleted and frees its keys. No reader sees it any more; its row stays until LiteLLM has synced.
+   * Marks the tenant as deleted, frees its newest key, and skips its waiting notices. Nothing but `loadEvenDeleted` and
+   * the lists of its history sees it any more.
    */
   markDeleted(tenantId: TenantId, actor: Actor): Promise<TenantRecord | null>;
-  /** Deletes the row of a tenant that is marked as deleted. */
+  /** Records that LiteLLM has released a deleted tenant. False when the tenant has changed since `revision`. */
+  recordRelease(tenantId: TenantId, revision: number, now: Instant): Promise<boolean>;
+  /**
+   * Brings back a deleted tenant; one with keys of its own gets `key`. Null when there is no deleted tenant, or LiteLLM
+   * has not released its own keys. May return the tenant that an earlier request of the same operation restored, with
+   * another key.
+   */
+  restore(
+    tenantId: TenantId,
+    key: OwnKey,
+    actor: Actor,
+  ): Promise<Result<TenantRecord | null, "subject_taken" | "other_body">>;
+  /** Deletes the row of a tenant that is marked as deleted, with its history. */
   remove(tenantId: TenantId): Promise<void>;
   /**
    * Records the outcome of a sync and, when it succeeded, erases the encrypted key. Returns the updated tenant, with a
@@ -138,7 +154,8 @@ export interface Overrides {
   load(key: OverrideKey): Promise<OverrideRecord | null>;
   /** As `load`. An ended override stays unchanged. */
   revoke(key: OverrideKey, actor: Actor): Promise<ChangedOverride | null>;
-  list(query: PageQuery & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
+  /** Of a deleted tenant too. */
+  list(query: PageQuery & TimeRange & { readonly tenantId: TenantId }): Promise<Page<OverrideRecord>>;
   /**
    * Records that overrides have expired, each once: audits it and sets the LiteLLM sync to pending. Returns the newly
    * recorded ones that can be read, about `limit` of them.
@@ -200,6 +217,13 @@ export interface OutageNotes {
   save(note: OutageNote): Promise<void>;
 }
 
+/** Null or absent: any. */
+export interface AuditQuery extends PageQuery, TimeRange {
+  readonly tenantId: TenantId | null;
+  readonly actor?: string | null;
+  readonly action?: AuditAction | null;
+}
+
 export interface Audit {
-  list(query: PageQuery & { readonly tenantId: TenantId | null }): Promise<Page<AuditRecord>>;
+  list(query: AuditQuery): Promise<Page<AuditRecord>>;
 }

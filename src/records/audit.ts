@@ -9,22 +9,22 @@ export type AuditAction =
   | "tenant_created"
   | "tenant_changed"
   | "tenant_deleted"
+  | "tenant_restored"
   | "tenant_suspended"
   | "tenant_resumed"
   /** What a read of LiteLLM newly showed of the tenant's key or team. */
   | "subject_missing"
   | "subject_blocked"
   | "subject_usable"
-  | "key_replaced"
-  | "period_advanced"
-  | "override_granted"
-  | "override_revoked"
-  | "override_ended"
-  | "period_reset"
   | "key_created"
   | "key_replaced"
   | "key_removed"
   | "mark_copied"
+  | "period_advanced"
+  | "period_reset"
+  | "override_granted"
+  | "override_revoked"
+  | "override_ended"
   | "channel_created"
   | "channel_changed"
   | "channel_deleted"
@@ -60,6 +60,18 @@ export interface AuditNote {
   /** Identifies the event permanently. */
   readonly sourceId: string;
   readonly at: Instant;
+  /**
+   * The reports that the line stands for, of those that it counts already and of new ones. Each is added once. Absent
+   * for a line of one event.
+   */
+  readonly reports?: readonly FoldedReport[];
+}
+
+/** Decimal strings of US dollars. The line has the sum of the costs, and the highest spend. */
+export interface FoldedReport {
+  readonly id: string;
+  readonly cost: string | null;
+  readonly spend: string | null;
 }
 
 /** A change that is announced once and does not come from spend. */

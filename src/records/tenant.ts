@@ -149,6 +149,9 @@ export interface OwnKey {
   readonly encryptedKey: string;
 }
 
+/** The changes that give a tenant a key to show. */
+export type MadeKey = "tenant_created" | "tenant_restored";
+
 /** The caller, for the audit log. */
 export interface Actor {
   readonly name: string;

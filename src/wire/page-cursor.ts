@@ -22,3 +22,22 @@ export function positionOf(cursor: string): PagePosition | null {
   const [, at, id] = CURSOR.exec(cursor) ?? [];
   return at !== undefined && id !== undefined && isUuid(id) ? { at: Number.parseInt(at, 36), id } : null;
 }
+
+/** The last line of a page of the audit, whose ids are numbers. */
+export interface LinePosition {
+  readonly at: Instant;
+  readonly id: number;
+}
+
+/** Fifteen digits are exact as a number, and enough for every line. */
+const LINE_CURSOR = /^([0-9a-z]{1,9})\.([1-9]\d{0,14})$/;
+
+export function lineCursorOf({ at, id }: LinePosition): string {
+  return `${at.toString(36)}.${id}`;
+}
+
+/** Null when malformed. */
+export function linePositionOf(cursor: string): LinePosition | null {
+  const [, at, id] = LINE_CURSOR.exec(cursor) ?? [];
+  return at !== undefined && id !== undefined ? { at: Number.parseInt(at, 36), id: Number(id) } : null;
+}

@@ -18,6 +18,7 @@ const BEGAN = NOW - MINUTE;
 let world: CheckWorld;
 let lastEvaluation: number;
 let claims: number;
+let purges: number;
 let judged: string[];
 let deliveries: FakeDeliveries;
 let noticeQueue: FakeNoticeQueue;
@@ -31,6 +32,7 @@ beforeEach(() => {
   world.kv.note = { startedAt: null, pings: [{ at: BEGAN, hasAnswered: false }] };
   lastEvaluation = 0;
   claims = 0;
+  purges = 0;
   judged = [];
 });
 
@@ -59,7 +61,13 @@ function ports(claimPendingSyncs: () => Promise<[]>): Ports {
   };
   const ledgers = { ...unusedPort<Ports["ledgers"]>("ledgers"), forgetCalls: async () => (await found()).length };
   const tenantKeys = { ...unusedPort<Ports["tenantKeys"]>("tenantKeys"), listEnded: async () => [] };
-  const stores = { tenants, tenantKeys, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
+  const retention = {
+    purge: async () => {
+      purges++;
+      return 0;
+    },
+  };
+  const stores = { tenants, retention, tenantKeys, ledgers, overrides, alerts, deliveries, readLeases, platformAlerts };
   return { ...unusedPorts(), ...world.deps(), ...stores, cipher: plainCipher, noticeQueue };
 }
 
@@ -72,6 +80,7 @@ it("runs every job", async () => {
   await sweep({ now: NOW }, ports(found));
   expect([lastEvaluation, world.kv.outage, noticeQueue.sent.length]).toEqual([5, BEGAN, 1]);
   expect(claims).toBe(1);
+  expect(purges).toBeGreaterThan(0);
   expect(world.queue.sent).toMatchObject([{ message: { kind: "reconcile", tenant_ids: [ACME] } }]);
   expect(judged).toEqual([
     "dead_letter",

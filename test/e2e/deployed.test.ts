@@ -69,7 +69,11 @@ it("answers every error as a problem", async () => {
   expect((await send("POST", `${base}/v1/tenants`, { token, body: "{" })).status).toBe(400);
 });
 
-it("answers 404 for a deleted tenant", async () => {
+it("shows a deleted tenant as deleted, and refuses its id", async () => {
   expect((await send("DELETE", `${base}/v1/tenants/${tenantId}`, { token })).status).toBe(204);
-  expect((await send("GET", `${base}/v1/tenants/${tenantId}`, { token })).status).toBe(404);
+  const { status, body } = await send("GET", `${base}/v1/tenants/${tenantId}`, { token });
+  expect([status, body.state]).toEqual([200, "deleted"]);
+  expect((await send("GET", `${base}/v1/tenants/${tenantId}/check`, { token })).status).toBe(404);
+  const again = await send("POST", `${base}/v1/tenants`, { token, body: { tenant_id: tenantId } });
+  expect([again.status, again.body.type]).toEqual([409, "urn:bursar:problem:tenant-deleted"]);
 });

@@ -53,8 +53,9 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
 
   it("M1: creates exactly the tables of the design", () => {
     expect(migrated.relations.filter(({ kind }) => kind === "r").map(({ name }) => name)).toEqual([
-      ...["audit_log", "budget_alert_history", "budget_overrides", "counted_calls", "dead_letters", "litellm_outage"],
+      ...["audit_log", "budget_alert_history", "budget_overrides", "counted_calls", "counted_reports", "dead_letters"],
       ...[
+        "litellm_outage",
         "notice_deliveries",
         "notification_channels",
         "platform_alerts",

@@ -20,10 +20,11 @@ import { postgresTenantKeys } from "../../src/adapters/postgres/keys/tenant-keys
 import { postgresChannels } from "../../src/adapters/postgres/notices/channels.ts";
 import { postgresDeadLetters } from "../../src/adapters/postgres/notices/dead-letters.ts";
 import { postgresDeliveries } from "../../src/adapters/postgres/notices/deliveries.ts";
+import { postgresReadLeases } from "../../src/adapters/postgres/read-leases.ts";
+import { postgresRetention } from "../../src/adapters/postgres/retention.ts";
 import { postgresSpendBatches } from "../../src/adapters/postgres/spend-batches.ts";
 import { postgresLedgers } from "../../src/adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "../../src/adapters/postgres/tenants/overrides.ts";
-import { postgresReadLeases } from "../../src/adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "../../src/adapters/postgres/tenants/tenants.ts";
 import { upstashClaims } from "../../src/adapters/redis/upstash-claims.ts";
 import type { Instant } from "../../src/budget/instant.ts";
@@ -202,6 +203,7 @@ function storesOf({ db, redis }: SoakOptions) {
     deliveries: postgresDeliveries(database),
     channels: postgresChannels(database),
     audit: postgresAuditLog(database),
+    retention: postgresRetention(database),
     deadLetters: postgresDeadLetters(database),
     claims: upstashClaims({ url: redis.url, token: redis.token }),
     cipher: SEALER,

@@ -10,9 +10,9 @@ import { SPEND_RATE_HALF_LIFE_MS, SPEND_RATE_SPAN_MS } from "../../budget/spend.
 import type { TenantId } from "../../budget/tenant.ts";
 import { decimalMoney, spendRecordSchema } from "../../ports/messages.ts";
 import { Outage } from "../../ports/outage.ts";
-import type { AuditNote } from "../../records/audit.ts";
 import type { CountedSpend, LedgerCall, LedgerOwner, Reported, SpendBound } from "../../records/ledger.ts";
 import type { OnTenantFault } from "../../records/tenant.ts";
+import { noteInserts } from "./audit/audit-notes.ts";
 import { type Database, type Row, runBatch } from "./client.ts";
 import { ms, timestampOf } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
@@ -75,7 +75,7 @@ async function countAtOnce(
   const statements = [
     ...(calls.length > 0 ? [insertCalls(calls, now)] : []),
     ...(bounds.length > 0 ? [raiseSpend(bounds)] : []),
-    ...(notes.length > 0 ? [insertNotes(notes)] : []),
+    ...noteInserts(notes, now),
   ];
   if (statements.length === 0) return new Map();
   const results: readonly (readonly Row[])[] = await runBatch(database, [
@@ -164,21 +164,6 @@ function raiseSpend(bounds: readonly SpendBound[]): SQL {
     on conflict (tenant_id) do update set spend = excluded.spend, observed_at = excluded.observed_at,
       source = excluded.source, spend_version = s.spend_version + 1
     where s.period_started_at = excluded.period_started_at and s.spend < excluded.spend`;
-}
-
-function insertNotes(notes: readonly AuditNote[]): SQL {
-  const rows = notes.map(({ action, tenantId, detail, sourceId, at }) => ({
-    at: iso(at),
-    action,
-    tenant_id: tenantId,
-    detail,
-    source_id: sourceId,
-  }));
-  return sql`insert into audit_log (at, actor, action, tenant_id, detail, source_id)
-    select n.at, 'litellm', n.action, n.tenant_id, n.detail, n.source_id
-    from jsonb_to_recordset(${jsonbText(rows)}::jsonb)
-      as n(at timestamptz, action text, tenant_id text, detail jsonb, source_id text)
-    order by n.source_id on conflict (source_id) do nothing`;
 }
 
 const iso = (at: Instant): string => new Date(at).toISOString();

@@ -62,13 +62,15 @@ export async function syncLiteLlm(
   let before: TenantRecord | null = null;
   for (let round = 0; round < ROUNDS; round++) {
     const loaded = await deps.tenants.loadEvenDeleted(tenantId);
-    if (loaded === null) return { kind: "removed" };
+    if (loaded === null || isReleased(loaded)) return { kind: "removed" };
     const tenant: TenantRecord = before === null ? loaded : afterOvertaken(before, loaded);
     // Overrides that began or ended since `now` belong to the desired state, even when this isolate's clock lags.
     const done = await attempt(tenant, Math.max(now, tenant.updatedAt), deps);
     if (done === "released") {
-      await deps.tenants.remove(tenantId);
-      return { kind: "removed" };
+      if (await deps.tenants.recordRelease(tenantId, tenant.config.revision, now)) return { kind: "removed" };
+      // The tenant was restored meanwhile, or another sync has removed it.
+      before = tenant;
+      continue;
     }
     // A sync overtaken before it sent anything has changed nothing in LiteLLM.
     if (done.ok || done.failure !== OVERTAKEN) before = tenant;
@@ -80,6 +82,11 @@ export async function syncLiteLlm(
     overtaken = { kind: "pending", tenant, failure: OVERTAKEN };
   }
   return overtaken;
+}
+
+/** Its key or team may be another tenant's by now. */
+function isReleased({ deletedAt, sync }: TenantRecord): boolean {
+  return deletedAt !== null && sync.status === "synced";
 }
 
 /** The spend record takes the end that the sync has moved, so that checks and the API show one end. */

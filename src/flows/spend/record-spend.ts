@@ -77,7 +77,7 @@ export async function recordSpend(
     }));
   const merges = mergedGroups.flatMap(({ merged }) => merged ?? []);
   const calls = merges.flatMap((merged) => merged.calls);
-  const notes = notesOf(groups, unmatched, now);
+  const notes = notesOf(groups, unmatched);
   const onFault = ({ tenantId, cause }: TenantFault) => void faults.set(tenantId, cause);
   const counted = await deps.spendBatches.count({ calls, bounds: [], notes }, now, onFault);
   const recorded = new Map<Group, TenantRecord | null>();
@@ -262,11 +262,8 @@ export async function evaluateBefore(
   if (isBaseline || isNewLimit) await announceAlerts({ tenantBatch, isBaseline, repeats: [], now }, deps);
 }
 
-function notesOf(groups: readonly Group[], unmatched: readonly Incoming[], now: Instant): AuditNote[] {
-  return [
-    ...groups.flatMap(({ tenantId, messages }) => noteReports(tenantId, messages, now)),
-    ...noteUnmatched(unmatched, now),
-  ];
+function notesOf(groups: readonly Group[], unmatched: readonly Incoming[]): AuditNote[] {
+  return [...groups.flatMap(({ tenantId, messages }) => noteReports(tenantId, messages)), ...noteUnmatched(unmatched)];
 }
 
 /** Requests that do not concern spend; they are processed for deleted tenants too. */

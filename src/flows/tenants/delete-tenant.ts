@@ -1,5 +1,5 @@
-// An administrator deletes a tenant. The API stops showing it at once. Its row stays until LiteLLM has released the key
-// or team, so that no key is left behind unrecorded.
+// An administrator deletes a tenant. For agents it is gone at once. The sweep goes on until LiteLLM has released the
+// key or team, so that no key is left behind; its row and its history stay for KEEP_DELETED_MS.
 
 import type { TenantId } from "../../budget/tenant.ts";
 import { failure, type Result, success } from "../../ports/result.ts";

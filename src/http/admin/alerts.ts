@@ -2,22 +2,27 @@
 
 import { type Context, Hono } from "hono";
 import * as z from "zod";
+import { ALERT_EVENT_TYPES } from "../../budget/alert.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireRead } from "../auth.ts";
-import { pageCursor, pageSize } from "../fields.ts";
+import { pageCursor, pageSize, timeRange } from "../fields.ts";
 import { noSuchTenant } from "../problem.ts";
 import { readQuery } from "../request/read-request.ts";
-import { tenantIdFrom } from "../tenant-id.ts";
 import { alertJson } from "./alert-json.ts";
+import { tenantOfHistory } from "./tenants/deleted-tenant.ts";
 
-export const alertListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
+export const alertListQuery = z.strictObject({
+  event_type: z.enum(ALERT_EVENT_TYPES).optional(),
+  ...timeRange,
+  cursor: pageCursor.optional(),
+  limit: pageSize,
+});
 
 export const alertRoutes = new Hono<AppEnv>()
   .get("/v1/alerts", requireRead, (c) => list(c, null))
   .get("/v1/tenants/:id/alerts", requireRead, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
     if (tenant === null) return noSuchTenant(c);
     return list(c, tenant.config.tenantId);
   });
@@ -25,7 +30,7 @@ export const alertRoutes = new Hono<AppEnv>()
 async function list(c: Context<AppEnv>, tenantId: TenantId | null): Promise<Response> {
   const query = readQuery(c, alertListQuery);
   if (!query.ok) return query.failure;
-  const { cursor = null, limit } = query.value;
-  const page = await c.get("ports").alerts.list({ tenantId, before: cursor, limit });
+  const { event_type: eventType = null, cursor = null, since = null, until = null, limit } = query.value;
+  const page = await c.get("ports").alerts.list({ tenantId, eventType, since, until, before: cursor, limit });
   return c.json({ data: page.rows.map(alertJson), next_cursor: page.next });
 }

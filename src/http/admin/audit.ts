@@ -3,17 +3,55 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { iso } from "../../budget/instant.ts";
-import type { AuditRecord } from "../../records/audit.ts";
+import type { AuditAction, AuditRecord } from "../../records/audit.ts";
+import { linePositionOf } from "../../wire/page-cursor.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
-import { NO_CURSOR, pageSize, tenantId } from "../fields.ts";
+import { NO_CURSOR, pageSize, tenantId, timeRange } from "../fields.ts";
 import { readQuery } from "../request/read-request.ts";
 
-/** The id of the last line. Fifteen digits are exact as a number, and enough for every line. */
-const cursor = z.string(NO_CURSOR).regex(/^[1-9]\d{0,14}$/, NO_CURSOR);
+const cursor = z.string(NO_CURSOR).refine((text) => linePositionOf(text) !== null, NO_CURSOR);
+
+/** A record, so that no action can be left out. */
+const ACTIONS = Object.keys({
+  tenant_created: true,
+  tenant_changed: true,
+  tenant_deleted: true,
+  tenant_restored: true,
+  tenant_suspended: true,
+  tenant_resumed: true,
+  subject_missing: true,
+  subject_blocked: true,
+  subject_usable: true,
+  key_created: true,
+  key_replaced: true,
+  key_removed: true,
+  mark_copied: true,
+  period_advanced: true,
+  period_reset: true,
+  override_granted: true,
+  override_revoked: true,
+  override_ended: true,
+  channel_created: true,
+  channel_changed: true,
+  channel_deleted: true,
+  channel_broken: true,
+  alert_recorded: true,
+  platform_alert_recorded: true,
+  webhook_received: true,
+  webhook_unmatched: true,
+  spend_tracked: true,
+  spend_fell: true,
+  dead_letter_replayed: true,
+} satisfies Record<AuditAction, true>) as [AuditAction, ...AuditAction[]];
+
+const NO_ACTOR = "must be the name of a token, bursar or litellm";
 
 export const auditQuery = z.strictObject({
   tenant_id: tenantId.optional(),
+  actor: z.string(NO_ACTOR).min(1, NO_ACTOR).max(200, NO_ACTOR).optional(),
+  action: z.enum(ACTIONS).optional(),
+  ...timeRange,
   cursor: cursor.optional(),
   limit: pageSize,
 });
@@ -21,8 +59,9 @@ export const auditQuery = z.strictObject({
 export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, async (c) => {
   const query = readQuery(c, auditQuery);
   if (!query.ok) return query.failure;
-  const { tenant_id = null, cursor: before = null, limit } = query.value;
-  const page = await c.get("ports").audit.list({ tenantId: tenant_id, before, limit });
+  const { tenant_id = null, actor = null, action = null, since = null, until = null, limit } = query.value;
+  const asked = { tenantId: tenant_id, actor, action, since, until };
+  const page = await c.get("ports").audit.list({ ...asked, before: query.value.cursor ?? null, limit });
   return c.json({ data: page.rows.map(auditJson), next_cursor: page.next });
 });
 

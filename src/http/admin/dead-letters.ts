@@ -7,12 +7,13 @@ import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/dead-letter.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { pageCursor, pageSize, reasonBody } from "../fields.ts";
+import { pageCursor, pageSize, reasonBody, timeRange } from "../fields.ts";
 import { problem } from "../problem.ts";
 import { readBody, readQuery } from "../request/read-request.ts";
 import { onceAsAnswered } from "./idempotency.ts";
 
 export const deadLetterListQuery = z.strictObject({
+  ...timeRange,
   cursor: pageCursor.optional(),
   limit: pageSize,
 });
@@ -21,8 +22,8 @@ export const deadLetterRoutes = new Hono<AppEnv>()
   .get("/v1/dead-letters", requireRead, async (c) => {
     const query = readQuery(c, deadLetterListQuery);
     if (!query.ok) return query.failure;
-    const { cursor = null, limit } = query.value;
-    const page = await c.get("ports").deadLetters.list({ before: cursor, limit });
+    const { cursor = null, since = null, until = null, limit } = query.value;
+    const page = await c.get("ports").deadLetters.list({ since, until, before: cursor, limit });
     return c.json({ data: page.rows.map(letterJson), next_cursor: page.next });
   })
   .post("/v1/dead-letters/:id/replay", requireAdmin, async (c) => {

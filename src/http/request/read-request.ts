@@ -33,8 +33,13 @@ export async function readBody<T extends z.ZodType>(
   return failure(invalidFields(c, fieldErrors(parsed.error, schema, json)));
 }
 
-/** Refuses unknown parameters too: a misspelt filter would show more than was asked for. */
+/** Refuses unknown and repeated parameters: ignoring a filter would show more than was asked for. */
 export function readQuery<T extends z.ZodType>(c: Context<AppEnv>, schema: T): Result<z.output<T>, Response> {
+  const repeated = Object.entries(c.req.queries()).filter(([, values]) => values.length > 1);
+  if (repeated.length > 0) {
+    const errors = repeated.map(([field]) => ({ field, message: "must be sent once" }));
+    return failure(invalidFields(c, errors));
+  }
   const query = c.req.query();
   const parsed = schema.safeParse(query, IN_OUR_WORDS);
   return parsed.success ? success(parsed.data) : failure(invalidFields(c, fieldErrors(parsed.error, schema, query)));

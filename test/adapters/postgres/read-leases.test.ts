@@ -1,7 +1,7 @@
 // Leases on each Postgres backend: their order, their exclusiveness, and their expiry.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
+import { postgresReadLeases } from "../../../src/adapters/postgres/read-leases.ts";
 import { aLedger, MINUTE, NOW } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";

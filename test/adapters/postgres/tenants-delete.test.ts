@@ -2,7 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { aLedger, MINUTE, NOW } from "../../budget/builders.ts";
+import { insertAlert, insertChannel, insertDelivery } from "../../support/builders/alert-rows.ts";
 import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { alertIdOf, uuidOf } from "../../support/builders/notice-builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
@@ -49,6 +51,32 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       await tenants.remove(acme);
       expect(await tenants.loadEvenDeleted(acme)).toBeNull();
       expect((await tenants.create(aNewTenant(), later)).ok).toBe(true);
+    });
+
+    it("frees the subject, but not the id, when LiteLLM has released it", async () => {
+      await create();
+      const deleted = await tenants.markDeleted(acme, later);
+      expect(await tenants.recordRelease(acme, 0, later.now)).toBe(false);
+      expect(await tenants.recordRelease(acme, deleted?.config.revision ?? 0, later.now)).toBe(true);
+      expect(await tenants.claimPendingSyncs(10, later.now + 60 * MINUTE)).toEqual([]);
+      expect(await tenants.create(aNewTenant(), later)).toEqual({ ok: false, failure: "tenant_taken" });
+      expect((await tenants.create(aNewTenant({ tenantId: idOf("other") }), later)).ok).toBe(true);
+    });
+
+    it("skips the notices that wait, because nobody needs to hear of a deleted tenant", async () => {
+      await create();
+      await insertAlert(db);
+      await insertAlert(db, { id: uuidOf(2) });
+      await insertChannel(db);
+      await insertDelivery(db);
+      await insertDelivery(db, { alertId: alertIdOf(2), status: "sent" });
+      await tenants.markDeleted(acme, later);
+      expect(
+        await db.query("select status, last_error, next_attempt_at from notice_deliveries order by alert_id"),
+      ).toEqual([
+        { status: "skipped", last_error: "the tenant was deleted", next_attempt_at: null },
+        { status: "sent", last_error: null, next_attempt_at: new Date(NOW) },
+      ]);
     });
 
     it("gives a recreated tenant a later revision than the deleted one", async () => {

@@ -208,6 +208,7 @@ describe("a key that belongs to no tenant", () => {
   it("has the mark of a deleted tenant, or of a team", async () => {
     const { metadata } = await world.keyRow(hash);
     await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+    await deps.tenants.remove(acme);
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 10 });
     const origin = { kind: "adopted", subject: { kind: "team", id: "red" } } as const;
     const keyHash = sha256("sk-left");

@@ -58,6 +58,7 @@ describe("the keys in LiteLLM", () => {
     expect(await isMarked()).toBe(true);
     await deps.tenants.markDeleted(idOf("acme"), ownKeyInput().actor);
     await syncLiteLlm({ tenantId: idOf("acme"), now: NOW }, deps);
+    await deps.tenants.remove(idOf("acme"));
     await world.manage("POST", "/key/generate", { key: VIRTUAL_KEY, max_budget: 10 });
     const origin = { kind: "adopted", subject: { kind: "key", id: hash } } as const;
     await createTenant(ownKeyInput({ origin }), deps);

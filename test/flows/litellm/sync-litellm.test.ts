@@ -135,7 +135,7 @@ describe("syncing", () => {
     };
     expect(await sync()).toEqual({ kind: "removed" });
     expect(await world.keyRow(hash)).toBeNull();
-    expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+    expect(await deps.tenants.loadEvenDeleted(acme)).toMatchObject({ deletedAt: NOW, sync: { status: "synced" } });
   });
 
   it("includes overrides in the max_budget that LiteLLM blocks at", async () => {

@@ -2,9 +2,9 @@
 // silent.
 
 import { beforeEach, expect, it } from "vitest";
-import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
-import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
-import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
+import { endOverrides } from "../../../src/flows/overrides/end-overrides.ts";
+import { grantOverride } from "../../../src/flows/overrides/grant-override.ts";
+import { revokeOverride } from "../../../src/flows/overrides/revoke-override.ts";
 import { MINUTE, NOW, usd } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { uuidOf } from "../../support/builders/notice-builders.ts";

@@ -117,14 +117,14 @@ describe("attribution", () => {
     expect(await alerts()).toEqual([]);
   });
 
-  it("treats single costs as a hint and one audit line per batch", async () => {
+  it("treats single costs as a hint, and one audit line sums them up", async () => {
     const cost = aWebhook(key, "0.3", { event: "spend_tracked", event_group: "end_user" });
     await deliver(cost, cost, cost);
     expect(await actions()).toEqual(["spend_tracked"]);
     const [{ detail } = { detail: null }] = await world.db.query(
       "select detail from audit_log where action = 'spend_tracked'",
     );
-    expect(detail).toMatchObject({ count: 3 });
+    expect(detail).toMatchObject({ count: 3, cost: "0.9" });
     expect((await spendOf())?.source).toBe("litellm");
   });
 });

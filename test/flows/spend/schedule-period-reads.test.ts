@@ -80,6 +80,7 @@ describe("an overdue period", () => {
     ["1mo", RESET],
   ])("R1: a budget of %s resets by itself, audited and announced", async (budgetDuration, end) => {
     await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+    await deps.tenants.remove(acme);
     await createTenant(ownKeyInput({ settings: { budgetDuration } }), deps);
     expect(await configOf()).toMatchObject({ budgetDuration, budgetResetAt: end });
     await sweepAt(end + 11 * MINUTE);

@@ -2,9 +2,9 @@
 
 import { beforeEach, expect, it } from "vitest";
 import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
+import { endOverrides } from "../../../src/flows/overrides/end-overrides.ts";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
 import { callsMessage, type QueuedCall, type SpendMessage, syncMessage } from "../../../src/ports/messages.ts";
 import { Outage } from "../../../src/ports/outage.ts";
 import { SECOND, usd } from "../../budget/builders.ts";

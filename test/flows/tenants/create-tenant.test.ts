@@ -63,6 +63,7 @@ describe("a tenant with a key of its own", () => {
     const stale = { ...(await created()).config, maxBudgetNanoUsd: 1n };
     await deps.tenants.markDeleted(acme, anActor());
     await syncLiteLlm({ tenantId: acme, now: NOW }, deps);
+    await deps.tenants.remove(acme);
     const spend = { ...deps.snapshots.spends.get(acme), spendNanoUsd: usd("999") };
     deps.memory.rememberTenant(acme, { config: stale, spend: spend as never }, NOW);
     const again = await created();

@@ -21,23 +21,26 @@ const HOUR = 60 * MINUTE;
 const team: Subject = { kind: "team", id: "red" };
 const { world, deps, renewDeps } = useAdminWorld();
 
+/** Its history can be read, and LiteLLM has nothing of it any more. */
+const RELEASED = { deletedAt: NOW, sync: { status: "synced", hasSetLimits: false }, encryptedKey: null };
+
 const remove = () => deleteTenant({ tenantId: acme, actor: anActor() }, deps);
 const create = () => createTenant(ownKeyInput(), deps);
 const adopt = (subject: Subject, settings: TenantChange = {}) =>
   createTenant(ownKeyInput({ settings, origin: { kind: "adopted", subject } }), deps);
 
-it("deletes the key that Bursar made, the row, and leaves a tombstone", async () => {
+it("deletes the key that Bursar made, keeps the row for its history, and leaves a tombstone", async () => {
   await create();
   expect(await remove()).toEqual({ ok: true, value: "deleted" });
   expect(await world.keyRow(hash)).toBeNull();
-  expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+  expect(await deps.tenants.loadEvenDeleted(acme)).toMatchObject(RELEASED);
   expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   expect(await deps.snapshots.ownerOf(hash)).toBeNull();
   expect(deps.memory.tenant(acme)).toBeNull();
   expect(deps.memory.tenantOf(hash, NOW)).toBeNull();
 });
 
-it("deletes at once and stays pending while LiteLLM is away; the sweep deletes the key and then the row", async () => {
+it("deletes at once and stays pending while LiteLLM is away; the sweep deletes the key and notes it", async () => {
   await create();
   await world.litellm.stop();
   expect(await remove()).toEqual({ ok: true, value: "pending" });
@@ -47,7 +50,7 @@ it("deletes at once and stays pending while LiteLLM is away; the sweep deletes t
   expect(await deps.tenants.claimPendingSyncs(10, NOW + HOUR)).toEqual([acme]);
   expect(await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps())).toEqual({ kind: "removed" });
   expect(await world.keyRow(hash)).toBeNull();
-  expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+  expect(await deps.tenants.loadEvenDeleted(acme)).toMatchObject(RELEASED);
 });
 
 it("counts a key that LiteLLM has deleted already as deleted", async () => {
@@ -175,7 +178,7 @@ it.each<[string, Subject]>([
   await world.litellm.restart();
   renewDeps();
   await syncPending({ now: NOW + HOUR }, deps);
-  expect(await deps.tenants.loadEvenDeleted(acme)).toBeNull();
+  expect(await deps.tenants.loadEvenDeleted(acme)).toMatchObject(RELEASED);
   const after = [await world.keyRow(hash), await world.teamRow("red")];
   expect(after.map((row) => ({ ...row, updated_at: null }))).toEqual(
     before.map((row) => ({ ...row, updated_at: null })),
@@ -265,6 +268,7 @@ it("writes the tombstone again when a slower writer has overwritten it in KV, wi
   expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");
   await world.litellm.restart();
   await syncLiteLlm({ tenantId: acme, now: NOW }, world.deps());
+  await deps.tenants.remove(acme);
   deps.snapshots.configs.set(acme, created.value.tenant.config);
   await rewriteConfig({ tenantId: acme, now: NOW }, deps);
   expect(await deps.snapshots.tenant(acme)).toHaveProperty("deletedRevision");

@@ -3,10 +3,10 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { announceChanges } from "../../../src/flows/alerts/announce-changes.ts";
+import { endOverrides } from "../../../src/flows/overrides/end-overrides.ts";
+import { grantOverride } from "../../../src/flows/overrides/grant-override.ts";
+import { revokeOverride } from "../../../src/flows/overrides/revoke-override.ts";
 import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
-import { endOverrides } from "../../../src/flows/tenants/end-overrides.ts";
-import { grantOverride } from "../../../src/flows/tenants/grant-override.ts";
-import { revokeOverride } from "../../../src/flows/tenants/revoke-override.ts";
 import { DAY, MINUTE, NOW } from "../../budget/builders.ts";
 import { anActor, idOf } from "../../support/builders/builders.ts";
 import { uuidOf } from "../../support/builders/notice-builders.ts";

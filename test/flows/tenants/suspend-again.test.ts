@@ -102,6 +102,7 @@ it("notes a block again by its ownership marker when the note is lost, and never
 
 it("lifts Bursar's block on the release of an adopted key whose marker is lost", async () => {
   await deleteTenant({ tenantId: acme, actor }, deps);
+  await deps.tenants.remove(acme);
   await world.manage("POST", "/key/generate", { key: "sk-theirs", max_budget: 5 });
   const subject = { kind: "key", id: sha256("sk-theirs") } as const;
   await createTenant(ownKeyInput({ origin: { kind: "adopted", subject } }), deps);

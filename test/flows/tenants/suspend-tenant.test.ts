@@ -119,6 +119,7 @@ describe("suspending a tenant", () => {
 
   it("creates a blocked key when LiteLLM has not created the key yet", async () => {
     await deleteTenant({ tenantId: acme, actor }, deps);
+    await deps.tenants.remove(acme);
     await world.litellm.stop();
     await createTenant(ownKeyInput(), deps);
     await suspend();
@@ -142,6 +143,7 @@ describe("suspending a tenant", () => {
     await world.manage("POST", "/team/new", { team_id: "red", max_budget: 10 });
     await world.manage("POST", "/key/generate", { key: "sk-of-red", team_id: "red" });
     await deleteTenant({ tenantId: acme, actor }, deps);
+    await deps.tenants.remove(acme);
     const origin = { kind: "adopted", subject: { kind: "team", id: "red" } } as const;
     await createTenant(ownKeyInput({ origin }), deps);
     expect((await chat("sk-of-red")).status).toBe(200);
@@ -206,6 +208,7 @@ describe("a suspended tenant", () => {
   it("lifts Bursar's block on the release of an adopted key, and leaves another's", async () => {
     for (const isBlockedBefore of [false, true]) {
       await deleteTenant({ tenantId: acme, actor }, deps);
+      await deps.tenants.remove(acme);
       const key = `sk-theirs-${isBlockedBefore}`;
       await world.manage("POST", "/key/generate", { key, max_budget: 5, metadata: { note: "theirs" } });
       if (isBlockedBefore) await world.manage("POST", "/key/block", { key: sha256(key) });

@@ -63,6 +63,7 @@ describe("creating", () => {
     expect([status, body.adopted, body.max_budget]).toEqual([201, true, 20]);
     expect(body).not.toHaveProperty("virtual_key");
     await call("DELETE", "/v1/tenants/acme");
+    await world.db.query("delete from tenant_configs");
     expect((await create({ litellm_key: "sk-theirs" })).body.subject).toEqual({ kind: "key", id: sha256("sk-theirs") });
   });
 
@@ -256,7 +257,7 @@ describe("changing and deleting", () => {
     expect([changed.status, changed.body.litellm_sync]).toEqual([200, "pending"]);
     const deleted = await call("DELETE", "/v1/tenants/acme");
     expect([deleted.status, deleted.body]).toEqual([202, { tenant_id: "acme", litellm_sync: "pending" }]);
-    expect((await call("GET", "/v1/tenants/acme")).status).toBe(404);
+    expect((await call("GET", "/v1/tenants/acme")).body).toMatchObject({ state: "deleted", litellm_sync: "pending" });
     await world.litellm.restart();
   });
 

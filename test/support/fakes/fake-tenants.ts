@@ -51,6 +51,8 @@ export class FakeTenants implements Tenants {
   change = notForChecks;
   setSuspended = notForChecks;
   markDeleted = notForChecks;
+  recordRelease = notForChecks;
+  restore = notForChecks;
   remove = notForChecks;
   recordSync = notForChecks;
   recordPriorValues = notForChecks;

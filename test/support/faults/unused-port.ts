@@ -14,6 +14,7 @@ const NAMES = [
   "deliveries",
   "channels",
   "audit",
+  "retention",
   "deadLetters",
   "noticeQueue",
   "replayQueues",

@@ -12,10 +12,10 @@ import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts"
 import { postgresPlatformAlerts } from "../../../src/adapters/postgres/alerts/platform-alerts.ts";
 import { postgresTenantKeys } from "../../../src/adapters/postgres/keys/tenant-keys.ts";
 import { postgresOutageNotes } from "../../../src/adapters/postgres/outage-notes.ts";
+import { postgresReadLeases } from "../../../src/adapters/postgres/read-leases.ts";
 import { postgresSpendBatches } from "../../../src/adapters/postgres/spend-batches.ts";
 import { postgresLedgers } from "../../../src/adapters/postgres/tenants/ledgers.ts";
 import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
-import { postgresReadLeases } from "../../../src/adapters/postgres/tenants/read-leases.ts";
 import { postgresTenants } from "../../../src/adapters/postgres/tenants/tenants.ts";
 import type { CreateTenantInput } from "../../../src/flows/tenants/create-tenant.ts";
 import type { Background, LiteLlm } from "../../../src/ports/ports.ts";

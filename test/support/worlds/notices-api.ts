@@ -6,6 +6,7 @@ import { aesCipher } from "../../../src/adapters/cloudflare/aes-cipher.ts";
 import { postgresAlerts } from "../../../src/adapters/postgres/alerts/alerts.ts";
 import { postgresAuditLog } from "../../../src/adapters/postgres/audit/audit-log.ts";
 import { postgresChannels } from "../../../src/adapters/postgres/notices/channels.ts";
+import { postgresDeadLetters } from "../../../src/adapters/postgres/notices/dead-letters.ts";
 import { createApp } from "../../../src/app.ts";
 import type { Notifier, Ports } from "../../../src/ports/ports.ts";
 import type { SendOutcome } from "../../../src/records/delivery.ts";
@@ -85,6 +86,7 @@ export function useNoticesApi() {
       channels: postgresChannels(database),
       alerts: postgresAlerts(database),
       audit: postgresAuditLog(database),
+      deadLetters: postgresDeadLetters(database),
       cipher: aesCipher([{ id: "k1", key: encryptionKey }]),
       notifier,
       log,

@@ -1,17 +1,13 @@
 // The history of alerts with the deliveries of each: one statement, the newest alert first. Changes nothing.
 
-import { and, desc, eq, inArray, isNull } from "drizzle-orm";
-import type { TenantId } from "../../../budget/tenant.ts";
-import type { Page, PageQuery } from "../../../ports/page.ts";
+import { and, desc, eq, inArray } from "drizzle-orm";
+import type { AlertListQuery } from "../../../ports/notice-stores.ts";
+import type { Page } from "../../../ports/page.ts";
 import type { AlertListRow } from "../../../records/delivery.ts";
 import { type Database, runQuery } from "../client.ts";
-import { comesAfter, pageOf } from "../page.ts";
-import {
-  budgetAlertHistory as alerts,
-  notificationChannels as channels,
-  noticeDeliveries as deliveries,
-  tenantConfigs,
-} from "../schema/tables.ts";
+import { comesAfter, isWithin, pageOf } from "../page.ts";
+import { notificationChannels as channels, noticeDeliveries as deliveries } from "../schema/notice-tables.ts";
+import { budgetAlertHistory as alerts } from "../schema/tables.ts";
 import { alertFromRow } from "./alert-rows.ts";
 import { deliveryFromRow } from "./delivery-rows.ts";
 
@@ -22,20 +18,21 @@ interface JoinedRow {
   readonly channel: Pick<typeof channels.$inferSelect, "name" | "kind"> | null;
 }
 
-/** `tenantId` null: alerts of every tenant. The history of a tenant that is marked as deleted is invisible. */
+/** The history of a deleted tenant can be read until its row is deleted. */
 export async function listAlerts(
   database: Database,
-  { tenantId, before, limit }: PageQuery & { readonly tenantId: TenantId | null },
+  { tenantId, eventType = null, before, limit, ...range }: AlertListQuery,
 ): Promise<Page<AlertListRow>> {
   const rows = await runQuery(database, (db) => {
     const page = db
       .select({ id: alerts.id })
       .from(alerts)
-      .innerJoin(tenantConfigs, and(eq(tenantConfigs.tenantId, alerts.tenantId), isNull(tenantConfigs.deletedAt)))
       .where(
         and(
           comesAfter(before, alerts.createdAt, alerts.id),
           tenantId === null ? undefined : eq(alerts.tenantId, tenantId),
+          eventType === null ? undefined : eq(alerts.eventType, eventType),
+          isWithin(range, alerts.createdAt),
         ),
       )
       .orderBy(desc(alerts.createdAt), alerts.id)

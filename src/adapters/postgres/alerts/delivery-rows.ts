@@ -7,7 +7,7 @@ import type { ChannelId } from "../../../records/channel.ts";
 import type { DeliveryKey, DeliveryRecord } from "../../../records/delivery.ts";
 import { instantOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
-import type { noticeDeliveries } from "../schema/tables.ts";
+import type { noticeDeliveries } from "../schema/notice-tables.ts";
 
 export function deliveryFromRow(row: typeof noticeDeliveries.$inferSelect): DeliveryRecord {
   return {

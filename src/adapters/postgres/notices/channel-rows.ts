@@ -3,7 +3,7 @@
 import type { TenantId } from "../../../budget/tenant.ts";
 import type { ChannelId, ChannelRecord } from "../../../records/channel.ts";
 import { instantOf } from "../instants.ts";
-import type { notificationChannels } from "../schema/tables.ts";
+import type { notificationChannels } from "../schema/notice-tables.ts";
 
 export function channelFromRow(row: typeof notificationChannels.$inferSelect): ChannelRecord {
   return {

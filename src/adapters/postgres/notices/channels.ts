@@ -15,7 +15,8 @@ import { acceptedVersions } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { comesAfter, pageOf } from "../page.ts";
-import { notificationChannels as channels, tenantConfigs } from "../schema/tables.ts";
+import { notificationChannels as channels } from "../schema/notice-tables.ts";
+import { tenantConfigs } from "../schema/tables.ts";
 import { channelFromRow } from "./channel-rows.ts";
 
 export function postgresChannels(database: Database): Channels {

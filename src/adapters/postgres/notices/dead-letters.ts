@@ -1,6 +1,6 @@
 // Dead letters in Postgres. A message that is recorded twice is one row.
 
-import { desc, eq, getTableColumns, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, sql } from "drizzle-orm";
 import type { DeadLetters } from "../../../ports/notice-stores.ts";
 import type { AuditAction } from "../../../records/audit.ts";
 import type { DeadLetterRecord } from "../../../records/dead-letter.ts";
@@ -10,7 +10,7 @@ import { makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery } from "../client.ts";
 import { instantOf, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
-import { comesAfter, pageOf } from "../page.ts";
+import { comesAfter, isWithin, pageOf } from "../page.ts";
 import { postgresText } from "../postgres-text.ts";
 import { deadLetters } from "../schema/audit-tables.ts";
 
@@ -41,12 +41,14 @@ export function postgresDeadLetters(database: Database): DeadLetters {
       );
     },
 
-    async list({ before, limit }) {
+    async list({ before, limit, ...range }) {
       const rows = await runQuery(database, (db) =>
         db
           .select(columns)
           .from(deadLetters)
-          .where(comesAfter(before, deadLetters.recordedAt, deadLetters.id))
+          .where(
+            and(comesAfter(before, deadLetters.recordedAt, deadLetters.id), isWithin(range, deadLetters.recordedAt)),
+          )
           .orderBy(desc(deadLetters.recordedAt), deadLetters.id)
           .limit(limit + 1),
       );

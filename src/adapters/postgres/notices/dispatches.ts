@@ -10,13 +10,9 @@ import { deliveryFromRow } from "../alerts/delivery-rows.ts";
 import { platformAlertFromRow } from "../alerts/platform-alerts.ts";
 import { type Database, runQuery } from "../client.ts";
 import { readEach } from "../read-each.ts";
+import { notificationChannels as channels, noticeDeliveries as deliveries } from "../schema/notice-tables.ts";
 import { platformAlerts } from "../schema/platform-tables.ts";
-import {
-  budgetAlertHistory as alerts,
-  notificationChannels as channels,
-  noticeDeliveries as deliveries,
-  tenantConfigs,
-} from "../schema/tables.ts";
+import { budgetAlertHistory as alerts, tenantConfigs } from "../schema/tables.ts";
 import { channelFromRow } from "./channel-rows.ts";
 
 /** One statement. A delivery of a digest is never sent by itself, even if a message names it. */

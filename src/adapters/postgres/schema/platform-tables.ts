@@ -1,7 +1,7 @@
 // The tables of alerts about the platform itself, and of LiteLLM's outage. Holds no queries.
 
 import { sql } from "drizzle-orm";
-import { check, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
 import { PLATFORM_ALERT_KINDS, type PlatformAlertKind } from "../../../budget/delivery/severity.ts";
 import { instant, oneOf } from "./columns.ts";
@@ -23,6 +23,7 @@ export const platformAlerts = pgTable(
   },
   (t) => [
     oneOf("platform_alerts_kind_known", t.kind, kinds),
+    index("idx_platform_alerts_created").on(t.createdAt),
     uniqueIndex("idx_platform_alerts_open").on(t.kind).where(sql`${t.endedAt} is null`),
   ],
 );

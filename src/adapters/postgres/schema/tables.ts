@@ -14,11 +14,11 @@ import {
   pgTable,
   text,
   unique,
+  uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
 import type { AlertDetail } from "../../../budget/alert.ts";
 import { ALERT_EVENT_TYPES } from "../../../budget/alert.ts";
-import { type ChannelEvent, SEVERITIES } from "../../../budget/delivery/severity.ts";
 import {
   between,
   instant,
@@ -30,14 +30,11 @@ import {
   oneOf,
   percent,
 } from "./columns.ts";
-import { platformAlerts } from "./platform-tables.ts";
 
 const subjectKinds = ["key", "team"] as const;
 const enforcements = ["enforce", "observe"] as const;
 const failPolicies = ["open", "closed"] as const;
 const syncStatuses = ["synced", "pending"] as const;
-const channelKinds = ["slack", "email", "webhook", "pagerduty", "teams", "discord"] as const;
-const deliveryStatuses = ["pending", "sent", "skipped", "superseded", "failed"] as const;
 
 /**
  * Counts every change of any tenant's config, so that a tenant created again under an old id has the higher revision.
@@ -120,7 +117,10 @@ export const tenantConfigs = pgTable(
     updatedAt: instant("updated_at").notNull().defaultNow(),
   },
   (t) => [
-    unique("tenant_configs_subject_unique").on(t.subjectKind, t.subjectId),
+    // The subject of a deleted tenant is free once LiteLLM has released it.
+    uniqueIndex("tenant_configs_subject_unique")
+      .on(t.subjectKind, t.subjectId)
+      .where(sql`${t.deletedAt} is null or ${t.litellmSync} = 'pending'`),
     oneOf("tenant_configs_subject_kind_known", t.subjectKind, subjectKinds),
     moneyNotNegative("tenant_configs_max_budget_not_negative", t.maxBudget),
     moneyNotNegative("tenant_configs_carried_not_negative", t.carried),
@@ -133,6 +133,7 @@ export const tenantConfigs = pgTable(
     oneOf("tenant_configs_litellm_sync_known", t.litellmSync, syncStatuses),
     index("idx_tenant_configs_reset").on(t.budgetResetAt),
     index("idx_tenant_configs_period_seen").on(t.periodSeenAt),
+    index("idx_tenant_configs_deleted").on(t.deletedAt).where(sql`${t.deletedAt} is not null`),
     index("idx_tenant_configs_subject_missing").on(t.subjectMissingAt).where(sql`${t.subjectMissingAt} is not null`),
     index("idx_tenant_configs_sync_pending")
       .on(t.litellmSyncTriedAt.asc().nullsFirst(), t.litellmSyncSince)
@@ -181,6 +182,7 @@ export const budgetOverrides = pgTable(
     check("budget_overrides_override_amount_positive", sql`${t.overrideAmount} > 0 and ${t.overrideAmount} <> 'NaN'`),
     check("budget_overrides_expires_after_creation", sql`${t.expiresAt} > ${t.createdAt}`),
     index("idx_budget_overrides_tenant").on(t.tenantId, t.expiresAt),
+    index("idx_budget_overrides_created").on(t.tenantId, newestFirst(t.createdAt), t.id),
     // Queries by the end read only overrides that have not ended.
     index("idx_budget_overrides_expiry").on(t.expiresAt).where(sql`${t.endNotedAt} is null`),
   ],
@@ -222,76 +224,6 @@ export const budgetAlertHistory = pgTable(
     notNegative("budget_alert_history_repetition_not_negative", t.repetition),
     index("idx_budget_alerts_tenant").on(t.tenantId, newestFirst(t.createdAt), t.id),
     index("idx_budget_alerts_created").on(newestFirst(t.createdAt), t.id),
-  ],
-);
-
-export const notificationChannels = pgTable(
-  "notification_channels",
-  {
-    id: uuid("id").primaryKey(),
-    /** Null: a channel of the whole platform. */
-    tenantId: tenantOf(),
-    kind: text("kind", { enum: channelKinds }).notNull(),
-    name: text("name").notNull(),
-    encryptedTarget: text("sealed_target").notNull(),
-    /** The part of the target that a list may show to an administrator. */
-    targetHint: text("target_hint").notNull().default(""),
-    enabled: boolean("enabled").notNull().default(true),
-    /** The events that the channel gets; null: the default of its kind of owner. */
-    events: text("events").array().$type<ChannelEvent[]>(),
-    minSeverity: text("min_severity", { enum: SEVERITIES }).notNull().default("info"),
-    /** Why its provider refused a notice for good, until a notice is sent or the target changes. */
-    lastError: text("last_error"),
-    lastErrorAt: instant("last_error_at"),
-    brokenSince: instant("broken_since"),
-    /** Counts changes by administrators. */
-    version: integer("version").notNull().default(1),
-    createdAt: instant("created_at").notNull().defaultNow(),
-    updatedAt: instant("updated_at").notNull().defaultNow(),
-  },
-  (t) => [
-    oneOf("notification_channels_kind_known", t.kind, channelKinds),
-    oneOf("notification_channels_min_severity_known", t.minSeverity, SEVERITIES),
-    index("idx_notification_channels_tenant").on(t.tenantId),
-  ],
-);
-
-/** A delivery belongs either to an alert of a tenant or to an alert of the platform. */
-export const noticeDeliveries = pgTable(
-  "notice_deliveries",
-  {
-    alertId: uuid("alert_id").references(() => budgetAlertHistory.id, { onDelete: "cascade" }),
-    platformAlertId: uuid("platform_alert_id").references(() => platformAlerts.id, { onDelete: "cascade" }),
-    channelId: uuid("channel_id")
-      .notNull()
-      .references(() => notificationChannels.id, { onDelete: "cascade" }),
-    status: text("status", { enum: deliveryStatuses }).notNull().default("pending"),
-    attempts: integer("attempts").notNull().default(0),
-    nextAttemptAt: instant("next_attempt_at"),
-    /** The turn that the channel's pace gave to the next attempt. */
-    turnAt: instant("turn_at"),
-    /** Attempts that have begun and are not known to have failed: the notice may have arrived. */
-    openAttempts: integer("open_attempts").notNull().default(0),
-    /** When the delivery is summed up in a digest; null: it has a notice of its own. */
-    digestAt: instant("digest_at"),
-    /** The digest's alert, once there is one. */
-    digestId: uuid("digest_id").references(() => platformAlerts.id, { onDelete: "set null" }),
-    lastError: text("last_error"),
-    sentAt: instant("sent_at"),
-    updatedAt: instant("updated_at").notNull().defaultNow(),
-  },
-  (t) => [
-    unique("notice_deliveries_alert_unique").on(t.alertId, t.channelId),
-    unique("notice_deliveries_platform_alert_unique").on(t.platformAlertId, t.channelId),
-    check("notice_deliveries_of_one_alert", sql`num_nonnulls(${t.alertId}, ${t.platformAlertId}) = 1`),
-    oneOf("notice_deliveries_status_known", t.status, deliveryStatuses),
-    notNegative("notice_deliveries_attempts_not_negative", t.attempts),
-    index("idx_notice_deliveries_pending").on(t.nextAttemptAt).where(sql`${t.status} = 'pending'`),
-    notNegative("notice_deliveries_open_attempts_not_negative", t.openAttempts),
-    index("idx_notice_deliveries_digest_due")
-      .on(t.digestAt)
-      .where(sql`${t.status} = 'pending' and ${t.digestAt} is not null and ${t.digestId} is null`),
-    index("idx_notice_deliveries_digest").on(t.digestId).where(sql`${t.digestId} is not null`),
-    index("idx_notice_deliveries_channel").on(t.channelId),
+    index("idx_budget_alerts_event").on(t.eventType, newestFirst(t.createdAt), t.id),
   ],
 );

@@ -15,7 +15,7 @@ import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
 import { isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { isoText, timestampOf } from "../instants.ts";
-import { comesAfter, pageOf } from "../page.ts";
+import { comesAfter, isWithin, pageOf } from "../page.ts";
 import { readEachTenant } from "../read-each.ts";
 import { budgetOverrides, tenantConfigs } from "../schema/tables.ts";
 import { overrideColumn, overrideFromRow } from "./override-rows.ts";
@@ -30,21 +30,20 @@ export function postgresOverrides(database: Database): Overrides {
     grant: (override, actor) => grantOverride(database, override, actor),
     revoke: (key, actor) => revokeOverride(database, key, actor),
     async load({ tenantId, overrideId }) {
-      const isLiving = sql`exists (select from tenant_configs t where t.tenant_id = ${o.tenantId} and t.deleted_at is null)`;
       const [row] = await runQuery(database, (db) =>
         db
           .select({ override: overrideColumn })
           .from(o)
-          .where(and(eq(o.tenantId, tenantId), eq(o.id, overrideId), isLiving)),
+          .where(and(eq(o.tenantId, tenantId), eq(o.id, overrideId))),
       );
       return row === undefined ? null : fromRow(row);
     },
-    async list({ tenantId, before, limit }) {
+    async list({ tenantId, before, limit, ...range }) {
       const rows = await runQuery(database, (db) =>
         db
           .select({ override: overrideColumn })
           .from(o)
-          .where(and(eq(o.tenantId, tenantId), comesAfter(before, o.createdAt, o.id)))
+          .where(and(eq(o.tenantId, tenantId), comesAfter(before, o.createdAt, o.id), isWithin(range, o.createdAt)))
           .orderBy(desc(o.createdAt), o.id)
           .limit(limit + 1),
       );

@@ -1,8 +1,8 @@
-// Changes and deletions by an administrator: each is one statement that locks, changes and audits, so that the last
+// Changes by an administrator: each is one statement that locks, changes and audits, so that the last
 // write wins as a whole and every change has its line in the audit. The outcome is a separate statement: one that
 // waited for the lock does not see overrides granted meanwhile. Calls nothing but Postgres.
 
-import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../../budget/instant.ts";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { RefusalSettings, TenantId } from "../../../budget/tenant.ts";
@@ -10,11 +10,10 @@ import type { Actor, AuditedChange, TenantChange, TenantRecord } from "../../../
 import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
-import { type Database, type Row, runQuery } from "../client.ts";
+import type { Database, Row } from "../client.ts";
 import { isAccepted, isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
-import { tenantConfigs } from "../schema/tables.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 /**
@@ -84,37 +83,6 @@ export function livingTenant(tenantId: TenantId): SQL {
 /** `row`: a tenant, and the id of the line. */
 export function auditedChange(row: Row): AuditedChange {
   return { tenant: tenantFromRow(row), auditId: row["audit_id"] as number | null };
-}
-
-/**
- * Frees the newest key at once. Id, subject and older keys stay taken until LiteLLM is restored and the row is removed.
- */
-export async function markTenantDeleted(
-  database: Database,
-  tenantId: TenantId,
-  actor: Actor,
-): Promise<TenantRecord | null> {
-  const line = lineOf(actor, "tenant_deleted");
-  const deleted = sql`with before as (${lockTenant(tenantId, actor)}),
-    keys as (delete from tenant_keys k using before where k.tenant_id = before.tenant_id and k.key_hash = before.subject_id),
-    after as (update tenant_configs t
-      set deleted_at = ${timestampOf(actor.now)}, ${updatedAt(actor.now)}, ${NEXT_VERSION}, ${pendingSync(sql`true`, actor)}
-      from before where t.tenant_id = before.tenant_id returning t.*),
-    audit as (${auditInsert(line)})
-    select from before`;
-  return makeChange(database, {
-    statements: [deleted],
-    // No sweep removes the row as long as a look-up may take: `IN_FLIGHT` in tenant-sync.ts.
-    outcome: (db) =>
-      db.execute(sql`${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is not null
-        and exists (select from audit_log where source_id = ${line.sourceId})`),
-    read: ({ rows }) => firstTenant(rows),
-  });
-}
-
-export async function removeTenant(database: Database, tenantId: TenantId): Promise<void> {
-  const isDeleted = and(eq(tenantConfigs.tenantId, tenantId), isNotNull(tenantConfigs.deletedAt));
-  await runQuery(database, (db) => db.delete(tenantConfigs).where(isDeleted));
 }
 
 const SETTING_COLUMNS = [

@@ -5,7 +5,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { decimalFromNanoUsd, percentNumber } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
 import { failure, type Result, success } from "../../../ports/result.ts";
-import type { Actor, NewTenant, OwnKey, TenantRecord } from "../../../records/tenant.ts";
+import type { Actor, MadeKey, NewTenant, OwnKey, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, violatedUnique } from "../client.ts";
@@ -67,19 +67,20 @@ export async function createTenant(
 }
 
 /**
- * Gives the tenant another key, unless it has had one since the operation created it, or the key was used: then that
+ * Gives the tenant another key, unless it has had one since the operation made it, or the key was used: then that
  * one was shown. Null: it was. The keys are compared, so it does no harm to send this again.
  */
 export async function replaceUnshownKey(
   database: Database,
   tenantId: TenantId,
   { keyHash, encryptedKey }: OwnKey,
+  made: MadeKey,
   actor: Actor,
 ): Promise<TenantRecord | null> {
   const { sourceId: _, ...line } = lineOf(actor, "key_replaced");
   const now = timestampOf(actor.now);
   const replaced = sql`with before as (select t.* from tenant_configs t join audit_log l on l.tenant_id = t.tenant_id
-        and l.source_id = ${creationSource(actor, "tenant_created").sourceId} and l.after -> 'subject' ->> 'id' = t.subject_id
+        and l.source_id = ${creationSource(actor, made).sourceId} and l.after -> 'subject' ->> 'id' = t.subject_id
       where t.tenant_id = ${tenantId} and t.deleted_at is null
         and not exists (select from tenant_spend s where s.tenant_id = t.tenant_id and s.spend > 0)
         and not exists (select from counted_calls k where k.tenant_id = t.tenant_id) for no key update of t),

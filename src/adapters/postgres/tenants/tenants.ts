@@ -1,11 +1,12 @@
 // The Tenants port on Postgres: its readers, and the list of all its verbs. Tenants marked as deleted are invisible,
-// except to the readers that finish the deletion in LiteLLM.
+// except to the readers of their history and those that finish the deletion in LiteLLM.
 
 import { type SQL, sql } from "drizzle-orm";
 import type { Tenants } from "../../../ports/stores.ts";
 import { type Database, runStatement } from "../client.ts";
-import { changeTenant, markTenantDeleted, removeTenant, setTenantSuspended } from "./tenant-changes.ts";
+import { changeTenant, setTenantSuspended } from "./tenant-changes.ts";
 import { createTenant, replaceUnshownKey } from "./tenant-creation.ts";
+import { markTenantDeleted, recordRelease, removeTenant, restoreTenant } from "./tenant-deletion.ts";
 import { listTenants } from "./tenant-list.ts";
 import { claimEndedPeriods, resetTenantPeriod } from "./tenant-periods.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
@@ -30,10 +31,12 @@ export function postgresTenants(database: Database): Tenants {
         (select tenant_id from tenant_keys where key_hash = ${keyHash} and blocked_at is null)`),
     list: (query) => listTenants(database, query),
     create: (tenant, actor) => createTenant(database, tenant, actor),
-    replaceUnshownKey: (tenantId, key, actor) => replaceUnshownKey(database, tenantId, key, actor),
+    replaceUnshownKey: (tenantId, key, made, actor) => replaceUnshownKey(database, tenantId, key, made, actor),
     change: (tenantId, change, actor) => changeTenant(database, tenantId, change, actor),
     setSuspended: (tenantId, isSuspended, actor) => setTenantSuspended(database, tenantId, isSuspended, actor),
     markDeleted: (tenantId, actor) => markTenantDeleted(database, tenantId, actor),
+    recordRelease: (tenantId, revision, now) => recordRelease(database, tenantId, revision, now),
+    restore: (tenantId, key, actor) => restoreTenant(database, tenantId, key, actor),
     remove: (tenantId) => removeTenant(database, tenantId),
     recordSync: (tenantId, revision, outcome) => recordTenantSync(database, tenantId, revision, outcome),
     recordPriorValues: (tenantId, revision, values) => recordPriorValues(database, tenantId, revision, values),

@@ -4,18 +4,21 @@ import { type Context, Hono } from "hono";
 import * as z from "zod";
 import { type Instant, instantAfter, iso, parseDuration } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
-import type { KeyHash, TenantConfig, TenantId } from "../../../budget/tenant.ts";
+import type { KeyHash, TenantId } from "../../../budget/tenant.ts";
 import { addKey, removeKey } from "../../../flows/keys/change-keys.ts";
 import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
+import type { TenantRecord } from "../../../records/tenant.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
 import { emptyQuery, NO_CURSOR, pageSize, readBy, reason } from "../../fields.ts";
+import { isoOrNull } from "../../json-instant.ts";
 import { invalidFields, noSuchTenant, otherVersion, problem } from "../../problem.ts";
 import { etagOf, ifMatch } from "../../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
+import { noSuchPart, notChanged, tenantOfHistory } from "./deleted-tenant.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
 const PATH = "/v1/tenants/:id/keys";
@@ -49,22 +52,20 @@ const IS_NEWEST = "This is the tenant's newest key. Make another one first: POST
 
 export const keyRoutes = new Hono<AppEnv>()
   .get(PATH, requireRead, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
     const query = readQuery(c, keyListQuery);
     if (!query.ok) return query.failure;
-    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
     if (tenant === null) return noSuchTenant(c);
-    const { data, ...others } = keysJson(tenant.config, c.get("now"));
+    const { data, ...others } = keysJson(tenant, c.get("now"));
     const page = pageOfKeys(data, query.value);
     if (page === null) return invalidFields(c, [{ field: "cursor", message: NO_CURSOR }]);
     return c.json({ ...page, ...others });
   })
   .get(`${PATH}/:hash`, requireRead, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
     const query = readQuery(c, emptyQuery);
     if (!query.ok) return query.failure;
-    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
-    const keys = tenant === null ? [] : keysJson(tenant.config, c.get("now")).data;
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
+    const keys = tenant === null ? [] : keysJson(tenant, c.get("now")).data;
     const key = keys.find(({ key_hash }) => key_hash === c.req.param("hash").toLowerCase());
     return key === undefined ? noSuchKey(c) : c.json(key);
   })
@@ -89,13 +90,18 @@ export const keyRoutes = new Hono<AppEnv>()
     const removed = await removeKey(input, c.get("ports"));
     if (removed.ok) return c.body(null, 204);
     if (removed.failure === "other_version") return otherVersion(c);
-    return removed.failure === "is_newest" ? problem(c, "key-not-replaceable", { detail: IS_NEWEST }) : noSuchKey(c);
+    if (removed.failure === "is_newest") return problem(c, "key-not-replaceable", { detail: IS_NEWEST });
+    return noSuchPart(c, tenantId, noSuchKey);
   });
 
-function additionProblem(c: Context<AppEnv>, reason: NotChanged | keyof typeof NOT_OWN): Response {
-  if (reason === "not_found") return noSuchTenant(c);
-  if (reason === "other_version") return otherVersion(c);
-  return problem(c, "key-not-replaceable", { detail: NOT_OWN[reason] });
+async function additionProblem(
+  c: Context<AppEnv>,
+  tenantId: TenantId,
+  reason: NotChanged | keyof typeof NOT_OWN,
+): Promise<Response> {
+  return reason === "not_found" || reason === "other_version"
+    ? notChanged(c, tenantId, reason)
+    : problem(c, "key-not-replaceable", { detail: NOT_OWN[reason] });
 }
 
 async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant): Promise<OnceAnswer> {
@@ -104,10 +110,10 @@ async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant)
   const input = { tenantId, virtualKey, keyHash, othersEndAt, actor: c.get("actor") };
   const added = await addKey(input, c.get("ports"));
   if (!added.ok) {
-    return { response: additionProblem(c, added.failure), kept: null };
+    return { response: await additionProblem(c, tenantId, added.failure), kept: null };
   }
-  const { config, sync, settingsVersion } = added.value;
-  const keys = keysJson(config, c.get("now"));
+  const { sync, settingsVersion } = added.value;
+  const keys = keysJson(added.value, c.get("now"));
   const shown = { tenant_id: tenantId, key_hash: keyHash, ...keys, litellm_sync: sync.status };
   const location = `/v1/tenants/${tenantId}/keys/${keyHash}`;
   const headers = { Location: location, ETag: etagOf(settingsVersion) };
@@ -131,18 +137,22 @@ function pageOfKeys(keys: readonly KeyJson[], { cursor, limit }: z.output<typeof
   return { data, next_cursor: last + 1 + limit < keys.length ? (data.at(-1)?.key_hash ?? null) : null };
 }
 
-/** The newest first. `carried` is the last spend of the keys that were removed in this period. */
-function keysJson({ subject, subjectCreatedAt, otherKeys, carriedNanoUsd }: TenantConfig, now: Instant) {
-  const newest =
-    subject.kind === "key"
-      ? [{ key_hash: subject.id, state: "active", created_at: iso(subjectCreatedAt), ends_at: null }]
-      : [];
-  const others = otherKeys.toReversed().map(({ hash, createdAt, endsAt }) => ({
+/**
+ * The newest first; those of a deleted tenant ended with it. `carried` is the last spend of the keys that were removed
+ * in this period.
+ */
+function keysJson({ config, deletedAt }: TenantRecord, now: Instant) {
+  const { subject, subjectCreatedAt, otherKeys, carriedNanoUsd } = config;
+  const keyJson = (hash: KeyHash, createdAt: Instant, endsAt: Instant | null) => ({
     key_hash: hash,
-    state: endsAt > now ? "active" : "ended",
+    state: endsAt === null || endsAt > now ? "active" : "ended",
     created_at: iso(createdAt),
-    ends_at: iso(endsAt),
-  }));
+    ends_at: isoOrNull(endsAt),
+  });
+  const newest = subject.kind === "key" ? [keyJson(subject.id, subjectCreatedAt, deletedAt)] : [];
+  const others = otherKeys
+    .toReversed()
+    .map(({ hash, createdAt, endsAt }) => keyJson(hash, createdAt, Math.min(endsAt, deletedAt ?? endsAt)));
   return { data: [...newest, ...others], currency: "USD", carried: usdNumber(carriedNanoUsd) };
 }
 

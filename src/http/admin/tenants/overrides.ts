@@ -6,20 +6,21 @@ import type { Instant } from "../../../budget/instant.ts";
 import { instantAfter, iso, parseDuration } from "../../../budget/instant.ts";
 import { usdNumber } from "../../../budget/money.ts";
 import type { TenantId } from "../../../budget/tenant.ts";
-import { grantOverride } from "../../../flows/tenants/grant-override.ts";
+import { grantOverride } from "../../../flows/overrides/grant-override.ts";
+import { revokeOverride } from "../../../flows/overrides/revoke-override.ts";
 import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
-import { revokeOverride } from "../../../flows/tenants/revoke-override.ts";
 import type { OverrideRecord } from "../../../records/override.ts";
 import { isUuid } from "../../../wire/uuid.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
-import { dateTime, emptyQuery, money, pageCursor, pageSize, readBy, reason } from "../../fields.ts";
+import { dateTime, emptyQuery, money, pageCursor, pageSize, readBy, reason, timeRange } from "../../fields.ts";
 import { isoOrNull } from "../../json-instant.ts";
 import { invalidFields, noSuchTenant, otherVersion, problem } from "../../problem.ts";
 import { etagOf, ifMatch } from "../../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
+import { noSuchPart, notChanged, tenantOfHistory } from "./deleted-tenant.ts";
 
 const PATH = "/v1/tenants/:id/overrides";
 
@@ -39,7 +40,7 @@ export const newOverrideBody = z
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
-export const overrideListQuery = z.strictObject({ cursor: pageCursor.optional(), limit: pageSize });
+export const overrideListQuery = z.strictObject({ ...timeRange, cursor: pageCursor.optional(), limit: pageSize });
 
 export const overrideRoutes = new Hono<AppEnv>()
   .post(PATH, requireAdmin, ifMatch, async (c) => {
@@ -51,13 +52,13 @@ export const overrideRoutes = new Hono<AppEnv>()
     return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, fields));
   })
   .get(PATH, requireRead, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
     const query = readQuery(c, overrideListQuery);
     if (!query.ok) return query.failure;
-    const { overrides, tenants } = c.get("ports");
-    if (tenantId === null || (await tenants.load(tenantId)) === null) return noSuchTenant(c);
-    const { cursor = null, limit } = query.value;
-    const page = await overrides.list({ tenantId, before: cursor, limit });
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
+    if (tenant === null) return noSuchTenant(c);
+    const { cursor = null, since = null, until = null, limit } = query.value;
+    const { tenantId } = tenant.config;
+    const page = await c.get("ports").overrides.list({ tenantId, before: cursor, since, until, limit });
     return c.json({ data: page.rows.map((row) => overrideJson(row, c.get("now"))), next_cursor: page.next });
   })
   .get(`${PATH}/:overrideId`, requireRead, async (c) => {
@@ -77,7 +78,7 @@ export const overrideRoutes = new Hono<AppEnv>()
     if (!deletion.ok) return deletion.failure;
     const revoked = await revokeOverride({ key: { tenantId, overrideId }, actor: c.get("actor") }, c.get("ports"));
     if (revoked.ok) return c.body(null, 204);
-    return revoked.failure === "other_version" ? otherVersion(c) : noSuchOverride(c);
+    return revoked.failure === "other_version" ? otherVersion(c) : noSuchPart(c, tenantId, noSuchOverride);
   });
 
 async function grant(
@@ -94,7 +95,7 @@ async function grant(
   const override = { id, tenantId, amountNanoUsd: body.override_amount, expiresAt, reason: body.reason };
   const granted = await grantOverride({ override, actor: c.get("actor") }, c.get("ports"));
   if (!granted.ok) {
-    return refused(grantProblem(c, granted.failure));
+    return refused(await grantProblem(c, tenantId, granted.failure));
   }
   const shown = { ...overrideJson(granted.value.override, now), litellm_sync: granted.value.tenant.sync.status };
   const { override: kept, tenant } = granted.value;
@@ -103,9 +104,12 @@ async function grant(
   return { response: c.json(shown, 201, headers), kept: { status: 201, location, body: shown } };
 }
 
-function grantProblem(c: Context<AppEnv>, reason: NotChanged | "other_body"): Response {
-  if (reason === "other_body") return problem(c, "idempotency-key-reused");
-  return reason === "not_found" ? noSuchTenant(c) : otherVersion(c);
+async function grantProblem(
+  c: Context<AppEnv>,
+  tenantId: TenantId,
+  reason: NotChanged | "other_body",
+): Promise<Response> {
+  return reason === "other_body" ? problem(c, "idempotency-key-reused") : notChanged(c, tenantId, reason);
 }
 
 const refused = (response: Response): OnceAnswer => ({ response, kept: null });

@@ -1,17 +1,18 @@
 // `POST /v1/tenants/{id}/suspend`, `…/resume` and `…/reset`. Translates only: the flows decide and act.
 
 import { type Context, Hono } from "hono";
-import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
+import type { TenantId } from "../../../budget/tenant.ts";
 import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-tenant.ts";
 import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
 import { reasonBody } from "../../fields.ts";
-import { dependencyUnavailable, noSuchTenant, otherVersion, problem } from "../../problem.ts";
+import { dependencyUnavailable, noSuchTenant, problem } from "../../problem.ts";
 import { ifMatch } from "../../request/if-match.ts";
 import { readBody } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { onceAsAnswered } from "../idempotency.ts";
+import { notChanged } from "./deleted-tenant.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantAnswer } from "./tenant-json.ts";
 
@@ -28,7 +29,7 @@ export const tenantActRoutes = new Hono<AppEnv>()
     if (!body.ok) return body.failure;
     return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/reset`, json: body.value.json }, async () => {
       const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
-      return reset.ok ? tenantAnswer(c, reset.value) : resetProblem(c, reset.failure);
+      return reset.ok ? tenantAnswer(c, reset.value) : resetProblem(c, tenantId, reset.failure);
     });
   });
 
@@ -44,19 +45,15 @@ async function switchTenant(
   if (!body.ok) return body.failure;
   return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/${name}`, json: body.value.json }, async () => {
     const switched = await SWITCHES[name]({ tenantId, actor: c.get("actor") }, c.get("ports"));
-    return switched.ok ? tenantAnswer(c, switched.value) : unchanged(c, switched.failure);
+    return switched.ok ? tenantAnswer(c, switched.value) : notChanged(c, tenantId, switched.failure);
   });
 }
 
-function unchanged(c: Context<AppEnv>, reason: NotChanged): Response {
-  return reason === "not_found" ? noSuchTenant(c) : otherVersion(c);
-}
-
-function resetProblem(c: Context<AppEnv>, reason: ResetFailure): Response {
+async function resetProblem(c: Context<AppEnv>, tenantId: TenantId, reason: ResetFailure): Promise<Response> {
   switch (reason.kind) {
     case "not_found":
     case "other_version":
-      return unchanged(c, reason.kind);
+      return notChanged(c, tenantId, reason.kind);
     case "is_team":
       return problem(c, "litellm-refused", { detail: NO_RESET_OF_TEAMS });
     case "subject_not_found":

@@ -7,7 +7,7 @@ import { type Limit, limitAt, limitVersion, overridesAt } from "../../../budget/
 import { type NanoUsd, percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
 import { periodStartedAt } from "../../../budget/period.ts";
 import { asOf } from "../../../budget/spend.ts";
-import type { Override } from "../../../budget/tenant.ts";
+import { KEEP_DELETED_MS, type Override } from "../../../budget/tenant.ts";
 import { stateAt } from "../../../budget/verdict.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
 import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
@@ -22,7 +22,7 @@ export function tenantAnswer(c: Context<AppEnv>, tenant: TenantRecord): Response
 
 /** snake_case; US dollars and percent as numbers, instants ISO 8601 UTC; null where the value is unknown. */
 export function tenantJson(tenant: TenantRecord, now: Instant) {
-  const { config, spend, sync } = tenant;
+  const { config, spend, sync, deletedAt } = tenant;
   const limit = limitAt(config, now);
   const used = spend === null ? null : shareOf(spend.spendNanoUsd, limit.limitNanoUsd);
   return {
@@ -37,7 +37,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     enforcement: config.enforcement,
     fail_policy: config.failPolicy,
     refusal: config.refusal && refusalSettingsJson(config.refusal),
-    ...stateAt(config, spend?.spendNanoUsd ?? null, now),
+    ...(deletedAt === null ? stateAt(config, spend?.spendNanoUsd ?? null, now) : DELETED),
     spend: spend === null ? null : usdNumber(spend.spendNanoUsd),
     limit: usdNumber(limit.limitNanoUsd),
     used_percent: used === null ? null : percentNumber(used),
@@ -60,6 +60,8 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     litellm_blocked_at: isoOrNull(config.litellmBlockedAt),
     created_at: iso(tenant.createdAt),
     updated_at: iso(tenant.updatedAt),
+    deleted_at: isoOrNull(deletedAt),
+    purge_at: deletedAt === null ? null : iso(deletedAt + KEEP_DELETED_MS),
   };
 }
 
@@ -67,6 +69,8 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
 function remainingOf({ limitNanoUsd }: Limit, spendNanoUsd: NanoUsd): NanoUsd {
   return spendNanoUsd < limitNanoUsd ? limitNanoUsd - spendNanoUsd : 0n;
 }
+/** In place of a verdict: a deleted tenant has none. */
+const DELETED = { state: "deleted", reason: "deleted" } as const;
 
 function readsOf({ config, spend, sync }: TenantRecord) {
   return {

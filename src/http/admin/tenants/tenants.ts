@@ -3,7 +3,7 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod";
-import type { Subject } from "../../../budget/tenant.ts";
+import type { Subject, TenantId } from "../../../budget/tenant.ts";
 import { type ChangeTenantFailure, changeTenant } from "../../../flows/tenants/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
@@ -16,6 +16,7 @@ import { etagOf, ifMatch } from "../../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once, replayed } from "../idempotency.ts";
+import { notChanged, tenantDeleted, tenantOfHistory } from "./deleted-tenant.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantAnswer, tenantJson } from "./tenant-json.ts";
 import { changeFrom, newTenantBody, TOO_MANY_PAIRS, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
@@ -47,8 +48,7 @@ export const tenantRoutes = new Hono<AppEnv>()
   .get("/v1/tenants/:id", requireRead, async (c) => {
     const query = readQuery(c, emptyQuery);
     if (!query.ok) return query.failure;
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    const tenant = tenantId === null ? null : await c.get("ports").tenants.load(tenantId);
+    const tenant = await tenantOfHistory(c, c.req.param("id"));
     return tenant === null ? noSuchTenant(c) : tenantAnswer(c, tenant);
   })
   .patch("/v1/tenants/:id", requireAdmin, ifMatch, async (c) => {
@@ -58,7 +58,7 @@ export const tenantRoutes = new Hono<AppEnv>()
     if (!body.ok) return body.failure;
     const change = changeFrom(body.value.fields);
     const changed = await changeTenant({ tenantId, change, actor: c.get("actor") }, c.get("ports"));
-    return changed.ok ? tenantAnswer(c, changed.value) : changeProblem(c, changed.failure);
+    return changed.ok ? tenantAnswer(c, changed.value) : changeProblem(c, tenantId, changed.failure);
   })
   .delete("/v1/tenants/:id", requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
@@ -66,7 +66,7 @@ export const tenantRoutes = new Hono<AppEnv>()
     const deletion = await readDeletion(c);
     if (!deletion.ok) return deletion.failure;
     const deleted = await deleteTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
-    if (!deleted.ok) return changeProblem(c, deleted.failure);
+    if (!deleted.ok) return deleted.failure === "other_version" ? otherVersion(c) : noSuchTenant(c);
     if (deleted.value === "deleted") return c.body(null, 204);
     return c.json({ tenant_id: tenantId, litellm_sync: "pending" }, 202);
   });
@@ -75,7 +75,7 @@ async function create(c: Context<AppEnv>, body: NewTenantBody, isUnanswered: boo
   const origin = await originOf(body);
   const input = { tenantId: body.tenant_id, settings: changeFrom(body), origin, actor: c.get("actor"), isUnanswered };
   const created = await createTenant(input, c.get("ports"));
-  if (!created.ok) return { response: creationProblem(c, body, created.failure), kept: null };
+  if (!created.ok) return { response: await creationProblem(c, body, created.failure), kept: null };
   const { tenant, virtualKey } = created.value;
   const shown = tenantJson(tenant, c.get("now"));
   const note = `The virtual key is shown once. POST /v1/tenants/${body.tenant_id}/keys makes a new one.`;
@@ -87,15 +87,10 @@ async function create(c: Context<AppEnv>, body: NewTenantBody, isUnanswered: boo
   return { response, kept };
 }
 
-function changeProblem(c: Context<AppEnv>, reason: ChangeTenantFailure): Response {
-  switch (reason) {
-    case "not_found":
-      return noSuchTenant(c);
-    case "other_version":
-      return otherVersion(c);
-    case "too_many_pairs":
-      return invalidFields(c, [{ field: "metadata", message: TOO_MANY_PAIRS }]);
-  }
+async function changeProblem(c: Context<AppEnv>, tenantId: TenantId, reason: ChangeTenantFailure): Promise<Response> {
+  return reason === "too_many_pairs"
+    ? invalidFields(c, [{ field: "metadata", message: TOO_MANY_PAIRS }])
+    : notChanged(c, tenantId, reason);
 }
 
 async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
@@ -107,11 +102,15 @@ async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
 
 const adopted = (subject: Subject): TenantOrigin => ({ kind: "adopted", subject });
 
-function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: CreateTenantFailure): Response {
+async function creationProblem(
+  c: Context<AppEnv>,
+  body: NewTenantBody,
+  reason: CreateTenantFailure,
+): Promise<Response> {
   const field = body.litellm_team_id === undefined ? "litellm_key" : "litellm_team_id";
   switch (reason.kind) {
     case "tenant_taken":
-      return problem(c, "tenant-taken", { detail: `There is a tenant ${body.tenant_id} already.` });
+      return tenantTaken(c, body.tenant_id);
     case "subject_taken":
       return problem(c, "subject-taken", { members: { errors: [{ field, message: "belongs to another tenant" }] } });
     case "other_body":
@@ -125,4 +124,11 @@ function creationProblem(c: Context<AppEnv>, body: NewTenantBody, reason: Create
     case "litellm_unreachable":
       return dependencyUnavailable(c, "LiteLLM cannot be reached. Nothing was changed.");
   }
+}
+
+async function tenantTaken(c: Context<AppEnv>, tenantId: TenantId): Promise<Response> {
+  const tenant = await c.get("ports").tenants.loadEvenDeleted(tenantId);
+  return tenant === null || tenant.deletedAt === null
+    ? problem(c, "tenant-taken", { detail: `There is a tenant ${tenantId} already.` })
+    : tenantDeleted(c, tenantId, tenant.deletedAt);
 }

@@ -3,9 +3,9 @@
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { OverrideKey } from "../../records/override.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
+import { type NotChanged, whyNotChanged } from "../tenants/not-changed.ts";
+import { publishAndAnnounce } from "../tenants/publish-change.ts";
 import type { OverrideDeps } from "./grant-override.ts";
-import { type NotChanged, whyNotChanged } from "./not-changed.ts";
-import { publishAndAnnounce } from "./publish-change.ts";
 
 /** The tenant after the revocation. @throws when Postgres cannot be reached. */
 export async function revokeOverride(

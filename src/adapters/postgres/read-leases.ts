@@ -2,12 +2,12 @@
 // no setting of the tenant and gives it no new revision.
 
 import { sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/instant.ts";
-import type { TenantId } from "../../../budget/tenant.ts";
-import type { ReadLeases } from "../../../ports/stores.ts";
-import { type Database, type Row, runStatement } from "../client.ts";
-import { timestampOf } from "../instants.ts";
-import { jsonbText } from "../jsonb.ts";
+import type { Instant } from "../../budget/instant.ts";
+import type { TenantId } from "../../budget/tenant.ts";
+import type { ReadLeases } from "../../ports/stores.ts";
+import { type Database, type Row, runStatement } from "./client.ts";
+import { timestampOf } from "./instants.ts";
+import { jsonbText } from "./jsonb.ts";
 
 export function postgresReadLeases(database: Database): ReadLeases {
   return {

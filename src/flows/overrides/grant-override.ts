@@ -6,8 +6,8 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { NewOverride, OverrideRecord } from "../../records/override.ts";
 import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import type { AnnounceChangeDeps } from "../alerts/announce-change.ts";
-import { type NotChanged, whyNotChanged } from "./not-changed.ts";
-import { type PublishChangeDeps, publishAndAnnounce } from "./publish-change.ts";
+import { type NotChanged, whyNotChanged } from "../tenants/not-changed.ts";
+import { type PublishChangeDeps, publishAndAnnounce } from "../tenants/publish-change.ts";
 
 export type OverrideDeps = PublishChangeDeps & AnnounceChangeDeps & Pick<Ports, "overrides">;
 
