@@ -3,6 +3,25 @@
 import { expect, it } from "vitest";
 import { HttpWorld } from "../support/worlds/http-world.ts";
 
+/** LiteLLM and agents call these, with whatever their configuration adds. */
+const FREE = ["/v1/budget", "/v1/tenants/:id/check", "/v1/webhooks/", "/v1/events/", "/v1/guard/"];
+
+const UUID = "00000000-0000-4000-8000-000000000000";
+
+const routes = new HttpWorld().app.routes
+  .filter(({ method, path }) => method !== "ALL" && path.startsWith("/v1/"))
+  .filter(({ path }) => !FREE.some((free) => path.startsWith(free)))
+  .map(({ method, path }) => {
+    const filled = path.replace(":hash", "a".repeat(64)).replace("tenants/:id", "tenants/acme");
+    return `${method} ${filled.replace(/:\w+/, UUID)}`;
+  });
+
+it.each([...new Set(routes)])("%s refuses a parameter that it does not know", async (route) => {
+  const [method, path] = route.split(" ");
+  const answer = await new HttpWorld().call(`${path}?colour=red`, { method: method ?? "", token: "admin-token" });
+  expect([answer.status, answer.body.errors]).toEqual([422, [{ field: "colour", message: "unknown field" }]]);
+});
+
 it.each([
   ["/v1/tenants?stat=ok", "stat", "state"],
   ["/v1/alerts?tenant_id=acme", "tenant_id"],

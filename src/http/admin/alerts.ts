@@ -20,17 +20,23 @@ export const alertListQuery = z.strictObject({
 });
 
 export const alertRoutes = new Hono<AppEnv>()
-  .get("/v1/alerts", requireRead, (c) => list(c, null))
+  .get("/v1/alerts", requireRead, async (c) => {
+    const query = readQuery(c, alertListQuery);
+    return query.ok ? list(c, null, query.value) : query.failure;
+  })
   .get("/v1/tenants/:id/alerts", requireRead, async (c) => {
+    const query = readQuery(c, alertListQuery);
+    if (!query.ok) return query.failure;
     const tenant = await tenantOfHistory(c, c.req.param("id"));
-    if (tenant === null) return noSuchTenant(c);
-    return list(c, tenant.config.tenantId);
+    return tenant === null ? noSuchTenant(c) : list(c, tenant.config.tenantId, query.value);
   });
 
-async function list(c: Context<AppEnv>, tenantId: TenantId | null): Promise<Response> {
-  const query = readQuery(c, alertListQuery);
-  if (!query.ok) return query.failure;
-  const { event_type: eventType = null, cursor = null, since = null, until = null, limit } = query.value;
+async function list(
+  c: Context<AppEnv>,
+  tenantId: TenantId | null,
+  asked: z.output<typeof alertListQuery>,
+): Promise<Response> {
+  const { event_type: eventType = null, cursor = null, since = null, until = null, limit } = asked;
   const page = await c.get("ports").alerts.list({ tenantId, eventType, since, until, before: cursor, limit });
   return c.json({ data: page.rows.map(alertJson), next_cursor: page.next });
 }

@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import type * as z from "zod";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { AppEnv } from "../app-env.ts";
-import { reasonQuery } from "../fields.ts";
+import { emptyQuery, reasonQuery } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
 import { fieldErrors, IN_OUR_WORDS } from "./field-errors.ts";
 
@@ -15,11 +15,13 @@ export interface Body<T> {
   readonly fields: T;
 }
 
-/** No body is an empty object, for schemas without a required field. */
+/** No body is an empty object, for schemas without a required field. What takes a body takes no query. */
 export async function readBody<T extends z.ZodType>(
   c: Context<AppEnv>,
   schema: T,
 ): Promise<Result<Body<z.output<T>>, Response>> {
+  const query = readQuery(c, emptyQuery);
+  if (!query.ok) return query;
   const text = await c.req.text();
   const isEmpty = text.trim() === "";
   const json = isEmpty ? {} : jsonFrom(text);
