@@ -44,6 +44,9 @@ const deliveryStatuses = ["pending", "sent", "skipped", "superseded", "failed"] 
  */
 export const configRevision = pgSequence("config_revision");
 
+/** What the search of the list of tenants looks through: id and name, each on a line. `of`: an alias with its dot. */
+export const searchedText = (of = ""): SQL => sql.raw(`${of}tenant_id || E'\\n' || coalesce(${of}name, '')`);
+
 const nextRevision: SQL = sql`nextval('config_revision')`;
 
 export const tenantConfigs = pgTable(
@@ -133,6 +136,9 @@ export const tenantConfigs = pgTable(
     index("idx_tenant_configs_sync_pending")
       .on(t.litellmSyncTriedAt.asc().nullsFirst(), t.litellmSyncSince)
       .where(sql`${t.litellmSync} = 'pending'`),
+    index("idx_tenant_configs_leased").on(t.readLeasedUntil).where(sql`${t.readLeasedUntil} is not null`),
+    // For the search of the list. The trigrams of a text do not depend on its case.
+    index("idx_tenant_configs_search").using("gin", sql`(${searchedText()}) gin_trgm_ops`),
   ],
 );
 
@@ -247,6 +253,7 @@ export const notificationChannels = pgTable(
     oneOf("notification_channels_kind_known", t.kind, channelKinds),
     oneOf("notification_channels_min_severity_known", t.minSeverity, SEVERITIES),
     index("idx_notification_channels_tenant").on(t.tenantId),
+    index("idx_notification_channels_created").on(newestFirst(t.createdAt), t.id),
   ],
 );
 

@@ -4,10 +4,12 @@ import * as z from "zod";
 import { parseDuration } from "../../../budget/instant.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
+import { REASONS, type State, type StateReason, stateOf } from "../../../budget/verdict.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
-import type { TenantChange } from "../../../records/tenant.ts";
+import type { TenantChange, TenantList, TenantListQuery, TenantSort } from "../../../records/tenant.ts";
 import { keyHashFrom } from "../../../wire/key-hash.ts";
 import { refusalSettings } from "../../../wire/refusal-settings.ts";
+import { tenantPositionOf } from "../../../wire/tenant-cursor.ts";
 import { isKeyless, money, NO_KEY, pageSize, readBy, shortName, tenantId } from "../../fields.ts";
 
 interface Range {
@@ -110,11 +112,45 @@ export const newTenantBody = z
 
 export const tenantChangeBody = z.strictObject(settings).partial();
 
-export const tenantListQuery = z.strictObject({
-  state: z.enum(["ok", "warning", "grace", "blocked", "unknown"]).optional(),
-  cursor: tenantId.optional(),
-  limit: pageSize,
-});
+const STATES = ["ok", "warning", "grace", "blocked", "unknown"] as const satisfies readonly State[];
+
+const SORTS = ["tenant_id", "-used_percent"] as const satisfies readonly TenantSort[];
+
+const NO_SEARCH = "must be a text of 1 to 200 characters";
+
+/** The filters of the list as a query of the port. A state is the reasons that lead to it. */
+export const tenantListQuery = z
+  .strictObject({
+    state: z.enum(STATES, `must be one of ${STATES.join(", ")}`).optional(),
+    reason: z.enum(REASONS, `must be one of ${REASONS.join(", ")}`).optional(),
+    q: z
+      .string()
+      .trim()
+      .min(1, NO_SEARCH)
+      .max(200, NO_SEARCH)
+      .regex(/^\P{Cc}*$/u, NO_SEARCH)
+      .optional(),
+    sort: z.enum(SORTS, `must be one of ${SORTS.join(", ")}`).default("tenant_id"),
+    cursor: z.string().optional(),
+    limit: pageSize,
+  })
+  .transform(({ state, reason, q: search = null, sort, cursor, limit }, context): TenantListQuery => {
+    const after = cursor === undefined ? null : tenantPositionOf(sort, cursor);
+    if (cursor !== undefined && after === null) {
+      const message = "must be the next_cursor of the previous page, with the same sort";
+      context.addIssue({ code: "custom", path: ["cursor"], message });
+    }
+    const isAsked = (each: StateReason) =>
+      (state === undefined || stateOf(each) === state) && (reason === undefined || each === reason);
+    return { reasons: REASONS.filter(isAsked), search, sort, after, limit };
+  });
+
+/** The counts of the list: of every tenant, whatever the filters. */
+export function countsJson(counts: TenantList["counts"]): Record<State, number> {
+  const sums: Record<State, number> = { ok: 0, warning: 0, grace: 0, blocked: 0, unknown: 0 };
+  for (const [reason, count] of counts) sums[stateOf(reason)] += count;
+  return sums;
+}
 
 /** The settings that the body contains. */
 export function changeFrom(body: z.output<typeof tenantChangeBody>): TenantChange {

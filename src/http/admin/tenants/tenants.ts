@@ -8,6 +8,7 @@ import { changeTenant } from "../../../flows/tenants/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
+import { tenantCursorOf } from "../../../wire/tenant-cursor.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
 import { fieldErrors, jsonFrom } from "../../fields.ts";
@@ -16,7 +17,7 @@ import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once, replayed } from "../idempotency.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantJson } from "./tenant-json.ts";
-import { changeFrom, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
+import { changeFrom, countsJson, newTenantBody, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
 type NewTenantBody = z.output<typeof newTenantBody>;
@@ -34,13 +35,11 @@ export const tenantRoutes = new Hono<AppEnv>()
   .get("/v1/tenants", requireRead, async (c) => {
     const query = tenantListQuery.safeParse(c.req.query());
     if (!query.success) return invalidFields(c, fieldErrors(query.error));
-    const { state = null, cursor = null, limit } = query.data;
-    const now = c.get("now");
-    const list = await c.get("ports").tenants.list({ state, after: cursor, limit, now });
+    const list = await c.get("ports").tenants.list(query.data);
     return c.json({
-      data: list.tenants.map((tenant) => tenantJson(tenant, now)),
-      next_cursor: list.next,
-      counts: list.counts,
+      data: list.tenants.map((tenant) => tenantJson(tenant, c.get("now"))),
+      next_cursor: list.next === null ? null : tenantCursorOf(query.data.sort, list.next),
+      counts: countsJson(list.counts),
     });
   })
   .get("/v1/tenants/:id", requireRead, async (c) => {

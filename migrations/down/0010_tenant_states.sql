@@ -1,0 +1,21 @@
+-- Rolls 0010_tenant_states back: the list of tenants computes states again.
+DROP TRIGGER "budget_overrides_deleted" ON "budget_overrides";
+DROP TRIGGER "budget_overrides_updated" ON "budget_overrides";
+DROP TRIGGER "budget_overrides_inserted" ON "budget_overrides";
+DROP TRIGGER "tenant_spend_deleted" ON "tenant_spend";
+DROP TRIGGER "tenant_spend_updated" ON "tenant_spend";
+DROP TRIGGER "tenant_spend_inserted" ON "tenant_spend";
+DROP TRIGGER "tenant_configs_updated" ON "tenant_configs";
+DROP TRIGGER "tenant_configs_inserted" ON "tenant_configs";
+DROP TABLE "tenant_states";
+DROP TABLE "tenant_state_counts";
+DROP FUNCTION "tenant_states_changed"();
+DROP FUNCTION "budget_overrides_changed"();
+DROP FUNCTION "tenant_spend_changed"();
+DROP FUNCTION "tenant_configs_changed"();
+DROP FUNCTION "refresh_tenant_states"(text[]);
+DROP FUNCTION "tenant_standings"(text[]);
+DROP INDEX "idx_notification_channels_created";
+DROP INDEX "idx_tenant_configs_leased";
+DROP INDEX "idx_tenant_configs_search";
+DROP EXTENSION "pg_trgm";
