@@ -38,18 +38,19 @@ LANGUAGE sql STABLE AS $$
 			else 'within_budget' end,
 		case when f.spend is null or l.amount = 0 then -1
 			else least(div(f.spend * 10000, l.amount), 2147483647)::integer end
-	from tenant_configs c
+	from unnest(ids) as u(id)
+	join tenant_configs c on c.tenant_id = u.id
 	left join tenant_spend f on f.tenant_id = c.tenant_id
 	cross join lateral (select c.max_budget + coalesce((select sum(o.override_amount) from budget_overrides o
 		where o.tenant_id = c.tenant_id and o.end_noted_at is null), 0) as amount) l
-	where c.tenant_id = any(ids) and c.deleted_at is null
+	where c.deleted_at is null
 $$;
 --> statement-breakpoint
 -- Takes the locks in one order before it reads: of two transactions that change what a state follows from, the second
 -- one then sees what the first has committed.
 CREATE FUNCTION "refresh_tenant_states"("ids" text[]) RETURNS void LANGUAGE plpgsql AS $$
 begin
-	perform from tenant_states s where s.tenant_id = any(ids) order by s.tenant_id for no key update;
+	perform from tenant_states s where s.tenant_id in (select unnest(ids)) order by s.tenant_id for no key update;
 	update tenant_states s set reason = n.reason, used = n.used from tenant_standings(ids) n
 		where s.tenant_id = n.tenant_id and (s.reason, s.used) is distinct from (n.reason, n.used);
 end $$;
@@ -70,10 +71,10 @@ begin
 	end if;
 	if ids is null then return null; end if;
 	insert into tenant_states (tenant_id) select c.tenant_id from tenant_configs c
-		where c.tenant_id = any(ids) and c.deleted_at is null order by c.tenant_id on conflict (tenant_id) do nothing;
+		where c.tenant_id in (select unnest(ids)) and c.deleted_at is null order by c.tenant_id on conflict (tenant_id) do nothing;
 	perform refresh_tenant_states(ids);
 	delete from tenant_states s using tenant_configs c
-		where s.tenant_id = any(ids) and c.tenant_id = s.tenant_id and c.deleted_at is not null;
+		where s.tenant_id in (select unnest(ids)) and c.tenant_id = s.tenant_id and c.deleted_at is not null;
 	return null;
 end $$;
 --> statement-breakpoint
