@@ -61,7 +61,10 @@ const tenantLists: readonly [string, Partial<TenantListQuery>][] = [
   ["by use", { sort: "-used_percent" }],
   ["by use, deep", { sort: "-used_percent", after: { tenantId: idOf("t50000"), used: 5_000 } }],
   ["within a state", { reasons: ["over_grace", "zero_limit", "suspended", "litellm_blocked"] }],
-  ["within a state by use, deep", { ...{ reasons: ["within_budget"], sort: "-used_percent" }, after: { tenantId: idOf("t5"), used: 5_000 } }],
+  [
+    "within a state by use, deep",
+    { ...{ reasons: ["within_budget"], sort: "-used_percent" }, after: { tenantId: idOf("t5"), used: 5_000 } },
+  ],
   ["with a rare reason", { reasons: ["subject_missing"], sort: "-used_percent" }],
   ["with a name", { search: "Company 5f3a1", sort: "-used_percent" }],
   ["with an id", { search: "t7777" }],

@@ -53,7 +53,7 @@ const FILL: readonly string[] = [
   `insert into budget_alert_history (id, tenant_id, identity, event_type, threshold, spend, max_budget, limit_amount,
       percentage, period_started_at, limit_version, created_at)
     select ${uuid("'h'")}, ${anyTenant}, 'identity-' || i, (array['threshold_crossed', 'budget_crossed',
-        'budget_blocked', 'budget_resolved', 'budget_reset'])[1 + i % 5], 80, 400, 500, 500, 80,
+        'budget_blocked', 'budget_resolved', 'budget_reset'])[1 + (i / 20) % 5], 80, 400, 500, 500, 80,
       now() - interval '20 days', 1, now() - (${ALERTS} - i) * interval '2 minutes'
     from generate_series(1, ${ALERTS}) i`,
   `insert into notification_channels (id, tenant_id, kind, name, sealed_target, created_at)
@@ -79,6 +79,7 @@ const FILL: readonly string[] = [
 
 /** With the indexes in place. */
 const FILL_STATES: readonly string[] = [
+  "analyze",
   `insert into tenant_states select * from tenant_standings((select array_agg(tenant_id) from tenant_configs))`,
   "insert into tenant_state_counts select reason, count(*) from tenant_states group by reason",
   "set session_replication_role = default",

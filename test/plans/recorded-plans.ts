@@ -100,10 +100,15 @@ export function faultsOf({ root }: RecordedPlan, bigTables: ReadonlySet<string>,
     const table = node["Relation Name"] ?? "";
     if (type === "Seq Scan" && bigTables.has(table)) return [`reads all of ${table}`];
     if (type.endsWith("Scan") && rowsReadBy(node) > rowsAllowed) {
-      return [`reads ${rowsReadBy(node)} rows of ${table || type} by ${node["Index Name"] ?? type}, not ${rowsAllowed}`];
+      return [
+        `reads ${rowsReadBy(node)} rows of ${table || type} by ${node["Index Name"] ?? type}, not ${rowsAllowed}`,
+      ];
     }
     // An incremental sort reads what its limit needs.
-    if (type === "Sort" && (node.Plans ?? []).some((input) => input["Actual Rows"] * input["Actual Loops"] > rowsAllowed)) {
+    if (
+      type === "Sort" &&
+      (node.Plans ?? []).some((input) => input["Actual Rows"] * input["Actual Loops"] > rowsAllowed)
+    ) {
       return [`sorts ${node.Plans?.[0]?.["Actual Rows"]} rows`];
     }
     return [];
