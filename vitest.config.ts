@@ -16,6 +16,7 @@ const NODE_SUITES = [
   "cli",
   "cron",
   "wire",
+  "plans",
 ];
 
 const WHOLLY_COVERED = [

@@ -2,6 +2,7 @@
 // Starts and stops them. Never changes the contents of the database.
 
 import { PGlite } from "@electric-sql/pglite";
+import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
 import pg from "pg";
 import { type Part, startPart } from "../part.ts";
 import { emptyCluster } from "./empty-cluster.ts";
@@ -70,7 +71,8 @@ export async function startPostgres(options: {
 }
 
 async function startEmbedded(port: number, dataDir: string | undefined): Promise<{ db: PGlite; wire: WireServer }> {
-  const db = await PGlite.create(dataDir === undefined ? { loadDataDir: await emptyCluster() } : { dataDir });
+  const source = dataDir === undefined ? { loadDataDir: await emptyCluster() } : { dataDir };
+  const db = await PGlite.create({ ...source, extensions: { pg_trgm } });
   try {
     return { db, wire: await startWireServer(db, port) };
   } catch (error) {

@@ -28,6 +28,7 @@ const SUITES = [
   "test/migrations",
   "test/adapters/postgres",
   "test/adapters/redis",
+  "test/plans",
   "test/soak",
   "test/flows/tenants/overrides-together.test.ts",
   ...E2E.map((name) => `test/e2e/${name}.test.ts`),

@@ -1,6 +1,24 @@
 -- Rolls 0010_admin_api back. Deletes the tenants that were deleted and released, with their history: the release before
 -- deletes them at once. Forgets the tenants' metadata, the versions that If-Match compares, and which webhooks the audit
--- has counted; its lines stay.
+-- has counted; its lines stay. The list of tenants computes states again.
+DROP TRIGGER "budget_overrides_deleted" ON "budget_overrides";
+DROP TRIGGER "budget_overrides_updated" ON "budget_overrides";
+DROP TRIGGER "budget_overrides_inserted" ON "budget_overrides";
+DROP TRIGGER "tenant_spend_deleted" ON "tenant_spend";
+DROP TRIGGER "tenant_spend_updated" ON "tenant_spend";
+DROP TRIGGER "tenant_spend_inserted" ON "tenant_spend";
+DROP TRIGGER "tenant_configs_updated" ON "tenant_configs";
+DROP TRIGGER "tenant_configs_inserted" ON "tenant_configs";
+DROP TABLE "tenant_states";
+DROP TABLE "tenant_state_counts";
+DROP FUNCTION "tenant_states_changed"();
+DROP FUNCTION "budget_overrides_changed"();
+DROP FUNCTION "tenant_spend_changed"();
+DROP FUNCTION "tenant_configs_changed"();
+DROP FUNCTION "refresh_tenant_states"(text[]);
+DROP FUNCTION "tenant_standings"(text[]);
+DROP INDEX "idx_tenant_configs_leased";
+DROP INDEX "idx_tenant_configs_search";
 DELETE FROM "tenant_configs" WHERE "deleted_at" IS NOT NULL AND "litellm_sync" = 'synced';
 DROP INDEX "tenant_configs_subject_unique";
 ALTER TABLE "tenant_configs" ADD CONSTRAINT "tenant_configs_subject_unique" UNIQUE("subject_kind","subject_id");
@@ -21,3 +39,4 @@ ALTER TABLE "notification_channels" DROP COLUMN "version";
 ALTER TABLE "tenant_configs" DROP COLUMN "metadata";
 ALTER TABLE "tenant_configs" DROP COLUMN "settings_version";
 DROP TABLE "counted_reports";
+DROP EXTENSION "pg_trgm";

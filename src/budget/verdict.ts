@@ -70,25 +70,50 @@ export interface VerdictSpend {
   readonly ageSeconds: number;
 }
 
+/** What a tenant's config and spend can lead to, each with its state. */
+const STATE_OF = {
+  within_budget: "ok",
+  over_threshold: "warning",
+  over_limit: "grace",
+  over_grace: "blocked",
+  zero_limit: "blocked",
+  suspended: "blocked",
+  litellm_blocked: "blocked",
+  spend_unknown: "unknown",
+  subject_missing: "unknown",
+} as const satisfies Partial<Record<Reason, State>>;
+
+/** Why a tenant is in its state. Without `litellm_refused`, which is true of a single call. */
+export type StateReason = keyof typeof STATE_OF;
+
+export const REASONS = Object.keys(STATE_OF) as [StateReason, ...StateReason[]];
+
+export const stateOf = (reason: StateReason): State => STATE_OF[reason];
+
 /**
  * State and reason at `now`. Comparisons are exact and inclusive: a spend equal to a threshold has reached it. Postgres
- * has the same rule for lists (src/adapters/postgres/tenants/tenant-list.ts).
+ * has the same rule for lists (migrations/0010_admin_api.sql).
  */
 export function stateAt(
   config: TenantConfig,
   spendNanoUsd: NanoUsd | null,
   now: Instant,
-): { state: State; reason: Reason } {
+): { state: State; reason: StateReason } {
+  const reason = reasonAt(config, spendNanoUsd, now);
+  return { state: stateOf(reason), reason };
+}
+
+function reasonAt(config: TenantConfig, spendNanoUsd: NanoUsd | null, now: Instant): StateReason {
   const limit = limitAt(config, now);
-  if (config.suspendedAt !== null) return { state: "blocked", reason: "suspended" };
-  if (config.litellmBlockedAt !== null) return { state: "blocked", reason: "litellm_blocked" };
-  if (limit.limitNanoUsd === 0n) return { state: "blocked", reason: "zero_limit" };
-  if (spendNanoUsd !== null && spendNanoUsd >= limit.blocksAtNanoUsd) return { state: "blocked", reason: "over_grace" };
-  if (config.subjectMissingAt !== null) return { state: "unknown", reason: "subject_missing" };
-  if (spendNanoUsd === null) return { state: "unknown", reason: "spend_unknown" };
-  if (spendNanoUsd >= limit.limitNanoUsd) return { state: "grace", reason: "over_limit" };
-  if (spendNanoUsd >= limit.alertsAtNanoUsd) return { state: "warning", reason: "over_threshold" };
-  return { state: "ok", reason: "within_budget" };
+  if (config.suspendedAt !== null) return "suspended";
+  if (config.litellmBlockedAt !== null) return "litellm_blocked";
+  if (limit.limitNanoUsd === 0n) return "zero_limit";
+  if (spendNanoUsd !== null && spendNanoUsd >= limit.blocksAtNanoUsd) return "over_grace";
+  if (config.subjectMissingAt !== null) return "subject_missing";
+  if (spendNanoUsd === null) return "spend_unknown";
+  if (spendNanoUsd >= limit.limitNanoUsd) return "over_limit";
+  if (spendNanoUsd >= limit.alertsAtNanoUsd) return "over_threshold";
+  return "within_budget";
 }
 
 /**

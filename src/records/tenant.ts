@@ -14,7 +14,7 @@ import type {
   TenantConfig,
   TenantId,
 } from "../budget/tenant.ts";
-import type { State } from "../budget/verdict.ts";
+import type { StateReason } from "../budget/verdict.ts";
 import type { DeliveryKey } from "./delivery.ts";
 
 export interface TenantRecord {
@@ -178,17 +178,30 @@ export interface Operation {
 }
 
 export interface TenantListQuery {
-  readonly state: State | null;
-  /** The last tenant id of the previous page. */
-  readonly after: TenantId | null;
+  /** Tenants with one of these; or the deleted ones, which have none. */
+  readonly reasons: readonly StateReason[] | "deleted";
+  /** A part of the id or of the name, in any case; null: every tenant. */
+  readonly search: string | null;
+  readonly sort: TenantSort;
+  /** The last tenant of the previous page. */
+  readonly after: TenantPosition | null;
   readonly limit: number;
-  readonly now: Instant;
+}
+
+/** By id; or nearest to the limit first, and tenants without a percentage last. */
+export type TenantSort = "tenant_id" | "-used_percent";
+
+/** A tenant's place in the list. `used` in basis points, which moves with its spend; -1 without a percentage. */
+export interface TenantPosition {
+  readonly tenantId: TenantId;
+  readonly used: number;
 }
 
 export interface TenantList {
   readonly tenants: readonly TenantRecord[];
-  readonly next: TenantId | null;
-  readonly counts: Readonly<Record<State, number>>;
+  readonly next: TenantPosition | null;
+  /** Of all tenants; a reason that no tenant has may be missing. */
+  readonly counts: ReadonlyMap<StateReason, number>;
 }
 
 /** How a report names its tenant: by key, by team, or by tenant id. */

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { HttpWorld } from "../support/worlds/http-world.ts";
 
 /** LiteLLM and agents call these, with whatever their configuration adds. */
-const FREE = ["/v1/budget", "/v1/tenants/:id/check", "/v1/webhooks/", "/v1/events/", "/v1/guard/"];
+const FREE = ["/v1/budget", "/v1/tenants/:id/check", "/v1/webhooks/", "/v1/events/"];
 
 const UUID = "00000000-0000-4000-8000-000000000000";
 

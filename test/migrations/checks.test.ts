@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
+import { REASONS } from "../../src/budget/verdict.ts";
 import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
 import { tags } from "./commands.ts";
 
@@ -32,6 +33,7 @@ const rows = {
     },
     ...{ period_started_at: "now()", limit_version: "1", percentage: "null" },
   },
+  tenant_states: { tenant_id: "'acme'" },
   notification_channels: { id: "gen_random_uuid()", kind: "'slack'", name: "'n'", sealed_target: "'s'" },
   notice_deliveries: { alert_id: "gen_random_uuid()", channel_id: "gen_random_uuid()" },
   platform_alerts: {
@@ -134,6 +136,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
     ),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],
+  ["tenant_states_reason_known", "tenant_states", "reason", only(...REASONS.map((reason) => `'${reason}'`))],
 ];
 
 describe.each(postgresBackends)("checks on $name", ({ start }) => {
@@ -158,6 +161,8 @@ describe.each(postgresBackends)("checks on $name", ({ start }) => {
     try {
       // These tests ignore foreign keys.
       if (table !== "tenant_configs") await client.query(insert("tenant_configs", rows.tenant_configs));
+      // The tenant has one row, by a trigger.
+      if (table === "tenant_states") await client.query("delete from tenant_states");
       if (table === "notice_deliveries") await makeAlertAndChannel(client, row);
       await client.query(insert(table, row));
       return null;

@@ -26,8 +26,11 @@ const queries = {
   relations: `select relname as name, relkind as kind from pg_class
     where relnamespace = 'public'::regnamespace order by 1`,
   others: `
-    select 'type' as what, typname as name from pg_type where typnamespace = 'public'::regnamespace
-    union all select 'function', proname from pg_proc where pronamespace = 'public'::regnamespace
+    select 'type' as what, typname as name from pg_type t where typnamespace = 'public'::regnamespace
+      and not exists (select from pg_depend d where d.objid = any(array[t.oid, t.typelem]) and d.deptype = 'e')
+    union all select 'function', proname from pg_proc f where pronamespace = 'public'::regnamespace
+      and not exists (select from pg_depend d where d.objid = f.oid and d.deptype = 'e')
+    union all select 'extension', extname from pg_extension
     union all select 'trigger', tgname from pg_trigger where not tgisinternal
     order by 1, 2`,
 } as const;

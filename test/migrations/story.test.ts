@@ -7,7 +7,10 @@ import { connect, postgresBackends } from "../support/servers/postgres-backends.
 import { command, copyTree, drizzleKitMigrate, editJournal, migrateHere, rolledBack, tags } from "./commands.ts";
 import { type Introspection, introspect } from "./introspect.ts";
 
-const nothing: Introspection = { columns: [], constraints: [], indexes: [], sequences: [], relations: [], others: [] };
+const nothing: Introspection = {
+  ...{ columns: [], constraints: [], indexes: [], sequences: [], relations: [] },
+  others: [{ what: "extension", name: "plpgsql" }],
+};
 
 describe.each(postgresBackends)("migrations on $name", ({ start }) => {
   let postgres: LocalPostgres;
@@ -61,10 +64,17 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
         "platform_alerts",
         "tenant_configs",
         "tenant_keys",
-        "tenant_spend",
+        ...["tenant_spend", "tenant_state_counts", "tenant_states"],
       ],
     ]);
-    expect(migrated.others.filter(({ what }) => what !== "type")).toEqual([]);
+    const others = Map.groupBy(migrated.others, ({ what }) => what);
+    const namesOf = (what: string) => others.get(what)?.map(({ name }) => name);
+    const keptOf = ["budget_overrides", "tenant_configs", "tenant_spend", "tenant_states"];
+    expect(namesOf("extension")).toEqual(["pg_trgm", "plpgsql"]);
+    expect(namesOf("function")).toEqual(
+      [...keptOf.map((table) => `${table}_changed`), "refresh_tenant_states", "tenant_standings"].sort(),
+    );
+    expect([...new Set(namesOf("trigger")?.map((name) => String(name).replace(/_[a-z]+$/, "")))]).toEqual(keptOf);
   });
 
   it("M1: keeps money exact to the nano-USD and instants to the millisecond with their zone", () => {

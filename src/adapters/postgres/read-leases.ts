@@ -1,26 +1,24 @@
 // Leases in `tenant_configs` to read a tenant for reconciliation, taken and moved by compare-and-set. A lease changes
 // no setting of the tenant and gives it no new revision.
 
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Instant } from "../../budget/instant.ts";
 import type { TenantId } from "../../budget/tenant.ts";
 import type { ReadLeases } from "../../ports/stores.ts";
 import { type Database, type Row, runStatement } from "./client.ts";
 import { timestampOf } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
+import { WITHOUT_SPEND } from "./tenants/tenant-rows.ts";
 
 export function postgresReadLeases(database: Database): ReadLeases {
   return {
-    async take({ readBefore, until, limit, now }) {
+    async take(due) {
       const rows = await runStatement(
         database,
-        sql`with due as (select t.tenant_id, s.read_at from tenant_configs t
-            left join tenant_spend s on s.tenant_id = t.tenant_id
-          where t.deleted_at is null and case when t.read_leased_until is null
-            then coalesce(s.read_at < ${timestampOf(readBefore)}, true)
-            else t.read_leased_until < ${timestampOf(now)} end
-          order by s.read_at nulls first, t.tenant_id limit ${limit} for no key update of t skip locked),
-        leased as (update tenant_configs t set read_leased_until = ${timestampOf(until)}
+        sql`with ${dueTenants(due)},
+        due as (select * from expired union all select * from unread union all select * from unknown
+          union all select * from old order by read_at nulls first, tenant_id limit ${due.limit}),
+        leased as (update tenant_configs t set read_leased_until = ${timestampOf(due.until)}
           from due where t.tenant_id = due.tenant_id returning due.*)
         select tenant_id from leased order by read_at nulls first, tenant_id`,
       );
@@ -42,6 +40,25 @@ export function postgresReadLeases(database: Database): ReadLeases {
       return rows.map(tenantIdOf);
     },
   };
+}
+
+/**
+ * Tenants to lease, each in one of four parts, because each part has an index in its order: an expired lease; no read
+ * yet; no known spend; read before `readBefore`.
+ */
+function dueTenants({ readBefore, limit, now }: Parameters<ReadLeases["take"]>[0]): SQL {
+  const part = (from: SQL, where: SQL, order: SQL) => sql`as (select t.tenant_id, s.read_at from ${from}
+    where t.deleted_at is null and ${where} order by ${order} limit ${limit} for no key update of t skip locked)`;
+  const spend = sql`tenant_spend s join tenant_configs t on t.tenant_id = s.tenant_id`;
+  const isFree = sql`t.read_leased_until is null`;
+  return sql`expired ${part(
+    sql`tenant_configs t left join tenant_spend s on s.tenant_id = t.tenant_id`,
+    sql`t.read_leased_until < ${timestampOf(now)}`,
+    sql`t.read_leased_until`,
+  )},
+    unread ${part(spend, sql`s.read_at is null and ${isFree}`, sql`s.read_at`)},
+    unknown ${part(WITHOUT_SPEND, sql`s.tenant_id is null and ${isFree}`, sql`t.tenant_id`)},
+    old ${part(spend, sql`s.read_at < ${timestampOf(readBefore)} and ${isFree}`, sql`s.read_at`)}`;
 }
 
 const tenantIdOf = (row: Row): TenantId => row["tenant_id"] as TenantId;

@@ -1,184 +1,113 @@
-// The list of tenants: Postgres computes their states, and must agree with the rules.
+// The list of tenants: its order, its pages, its filters and its counts. The states are those of tenant-states.test.ts.
 
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { limitAt } from "../../../src/budget/limit.ts";
-import { decimalFromNanoUsd, type NanoUsd } from "../../../src/budget/money.ts";
-import { type State, stateAt } from "../../../src/budget/verdict.ts";
-import type { TenantRecord } from "../../../src/records/tenant.ts";
-import {
-  aLedger,
-  anyAlertThreshold,
-  anyGraceThreshold,
-  anyLimit,
-  aTenantConfig,
-  NOW,
-  PERIOD_START,
-  SECOND,
-  usd,
-} from "../../budget/builders.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { postgresOverrides } from "../../../src/adapters/postgres/tenants/overrides.ts";
+import type { NanoUsd } from "../../../src/budget/money.ts";
+import type { TenantListQuery, TenantRecord } from "../../../src/records/tenant.ts";
+import { aLedger, MINUTE, NOW, usd } from "../../budget/builders.ts";
+import { aNewTenant, anActor, aTenantListQuery, hashOf, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
-import { type TenantDatabase, useTenants } from "../../support/servers/tenant-database.ts";
-
-const STATES: readonly State[] = ["ok", "warning", "grace", "blocked", "unknown"];
-const everything = { state: null, after: null, limit: 200, now: NOW } as const;
-
-/** Spend exactly at a threshold, a nano-dollar to either side, or anywhere. */
-const spendNear = fc.record({
-  line: fc.constantFrom("alertsAtNanoUsd", "limitNanoUsd", "blocksAtNanoUsd", null),
-  offset: fc.constantFrom(-1n, 0n, 1n),
-  anywhere: fc.bigInt({ min: 0n, max: 2n * 10n ** 18n }),
-});
-
-/** Few instants, a millisecond apart, so that overrides often start and end exactly when the list is read. */
-const closeInstant = fc.integer({ min: -2, max: 2 }).map((ms) => NOW + ms);
-const anyOverrideParts = {
-  id: fc.uuid(),
-  createdAt: closeInstant,
-  expiresAt: closeInstant,
-  revokedAt: fc.option(closeInstant, { nil: null }),
-};
-
-const anyTenant = fc.record({
-  maxBudgetNanoUsd: fc.oneof(fc.constant(0n), anyLimit),
-  alertThreshold: anyAlertThreshold,
-  graceThreshold: anyGraceThreshold,
-  suspendedAt: fc.constantFrom(null, null, null, null, null, NOW),
-  subjectMissingAt: fc.constantFrom(null, null, null, NOW),
-  litellmBlockedAt: fc.constantFrom(null, null, null, null, null, NOW),
-  isOfEndedPeriod: fc.boolean(),
-  overrides: fc.array(
-    fc
-      .record({ ...anyOverrideParts, amountNanoUsd: anyLimit })
-      .filter(({ createdAt, expiresAt }) => expiresAt > createdAt),
-    { maxLength: 3 },
-  ),
-  spend: fc.option(spendNear, { nil: null, freq: 6 }),
-});
-type AnyTenant = typeof anyTenant extends fc.Arbitrary<infer T> ? T : never;
-
-/**
- * Writes the tenants directly into Postgres, because the port creates no suspended tenants and no overrides. `now`
- * is the base of the thresholds.
- */
-async function arrange(db: TenantDatabase, wanted: readonly AnyTenant[], now: number): Promise<void> {
-  const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
-  const configs = wanted.map((any, index) => ({
-    tenant_id: `t${String(index).padStart(3, "0")}`,
-    max_budget: decimalFromNanoUsd(any.maxBudgetNanoUsd),
-    alert_threshold: String(Number(any.alertThreshold) / 100),
-    grace_threshold: String(Number(any.graceThreshold) / 100),
-    suspended_at: iso(any.suspendedAt),
-    subject_missing_at: iso(any.subjectMissingAt),
-    litellm_blocked_at: iso(any.litellmBlockedAt),
-  }));
-  const overrides = wanted.flatMap((any, index) =>
-    any.overrides.map((override) => ({
-      tenant_id: configs[index]?.tenant_id,
-      override_amount: decimalFromNanoUsd(override.amountNanoUsd),
-      created_at: iso(override.createdAt),
-      expires_at: iso(override.expiresAt),
-      revoked_at: iso(override.revokedAt),
-    })),
-  );
-  const spends = wanted.flatMap((any, index) => {
-    if (any.spend === null) return [];
-    const { line, offset, anywhere } = any.spend;
-    const spend = line === null ? anywhere : limitAt(aTenantConfig(any), now)[line] + offset;
-    const startedAt = any.isOfEndedPeriod ? PERIOD_START - SECOND : PERIOD_START;
-    const observation = decimalFromNanoUsd(spend < 0n ? 0n : spend);
-    return [{ tenant_id: configs[index]?.tenant_id, spend: observation, period_started_at: iso(startedAt) }];
-  });
-  await db.query(
-    `insert into tenant_configs (tenant_id, subject_kind, subject_id, subject_created_at, max_budget, alert_threshold,
-       grace_threshold, suspended_at, subject_missing_at, litellm_blocked_at)
-     select tenant_id, 'team', tenant_id, now(), max_budget, alert_threshold, grace_threshold, suspended_at,
-       subject_missing_at, litellm_blocked_at
-     from jsonb_populate_recordset(null::tenant_configs, $1)`,
-    [JSON.stringify(configs)],
-  );
-  await db.query(
-    `insert into budget_overrides (id, tenant_id, override_amount, created_at, expires_at, revoked_at, reason, created_by)
-     select gen_random_uuid(), tenant_id, override_amount, created_at, expires_at, revoked_at, '', ''
-     from jsonb_populate_recordset(null::budget_overrides, $1)`,
-    [JSON.stringify(overrides)],
-  );
-  await db.query(
-    `insert into tenant_spend (tenant_id, spend, observed_at, source, period_started_at)
-     select tenant_id, spend, now(), 'litellm', period_started_at from jsonb_populate_recordset(null::tenant_spend, $1)`,
-    [JSON.stringify(spends)],
-  );
-}
+import { useTenants } from "../../support/servers/tenant-database.ts";
 
 describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
-  const { db, tenants, create: createTenant } = useTenants(backend);
-  const create = (index: number, spendNanoUsd: NanoUsd | null = null, maxBudgetNanoUsd = usd("100")) => {
+  const { tenants, db, saveLedger, create: createTenant } = useTenants(backend);
+  const create = (index: number, spendNanoUsd: NanoUsd | null = null, differences: Partial<{ name: string }> = {}) => {
     const spend = spendNanoUsd === null ? null : aLedger({ spendNanoUsd });
     const tenantId = idOf(`t${String(index).padStart(3, "0")}`);
     const subject = { kind: "team", id: `team-${index}` } as const;
-    return createTenant({ tenantId, subject, spend, maxBudgetNanoUsd });
+    return createTenant({ tenantId, subject, spend, maxBudgetNanoUsd: usd("100"), ...differences });
   };
   const idsIn = (list: { tenants: readonly TenantRecord[] }) => list.tenants.map(({ config }) => config.tenantId);
-
-  it("computes the same state as stateAt, to the nano-dollar and the millisecond", async () => {
-    const seen = new Set<State>();
-    await fc.assert(
-      fc.asyncProperty(fc.array(anyTenant, { minLength: 1, maxLength: 30 }), closeInstant, async (wanted, now) => {
-        await db.empty();
-        await arrange(db, wanted, now);
-        const all = await tenants.list({ ...everything, now });
-        expect(all.tenants).toHaveLength(wanted.length);
-        const stateOf = ({ config, spend }: TenantRecord) => stateAt(config, spend?.spendNanoUsd ?? null, now).state;
-        for (const state of STATES) {
-          const expected = all.tenants.filter((tenant) => stateOf(tenant) === state);
-          expect(all.counts[state]).toBe(expected.length);
-          expect(idsIn(await tenants.list({ ...everything, now, state }))).toEqual(idsIn({ tenants: expected }));
-          if (expected.length > 0) seen.add(state);
-        }
-      }),
-      { numRuns: 40 },
-    );
-    expect([...seen].sort()).toEqual([...STATES].sort());
-  });
-
-  it("puts 109.99 percent in grace and 110.00 blocked, 79.99 ok and 80.00 warning", async () => {
-    await create(1, usd("79.99"));
-    await create(2, usd("80"));
-    await create(3, usd("109.99"));
-    await create(4, usd("110"));
-    await create(5, null);
-    expect((await tenants.list(everything)).counts).toEqual({ ok: 1, warning: 1, grace: 1, blocked: 1, unknown: 1 });
-    expect(idsIn(await tenants.list({ ...everything, state: "blocked" }))).toEqual(["t004"]);
-    expect(idsIn(await tenants.list({ ...everything, state: "ok" }))).toEqual(["t001"]);
-  });
-
-  it("pages through all tenants in the order of their ids, each once", async () => {
-    for (const index of [3, 1, 4, 0, 2]) await create(index, usd("1"));
+  const list = (differences: Partial<TenantListQuery> = {}) => tenants.list(aTenantListQuery(differences));
+  /** The ids of each page. */
+  const pagesOf = async (query: Partial<TenantListQuery>) => {
     const pages: string[][] = [];
-    let after = null as TenantRecord["config"]["tenantId"] | null;
+    let after: TenantListQuery["after"] = null;
     do {
-      const page = await tenants.list({ ...everything, limit: 2, after });
-      expect(page.counts.ok).toBe(5);
+      const page = await list({ ...query, after });
       pages.push(idsIn(page));
       after = page.next;
     } while (after !== null);
-    expect(pages).toEqual([["t000", "t001"], ["t002", "t003"], ["t004"]]);
+    return pages;
+  };
+
+  it("puts 109.99 percent over the limit and 110.00 over grace, 79.99 within budget and 80.00 over the threshold", async () => {
+    for (const [index, spend] of ["79.99", "80", "109.99", "110"].entries()) await create(index + 1, usd(spend));
+    await create(5, null);
+    expect((await list()).counts).toEqual(
+      new Map([
+        ["within_budget", 1],
+        ["over_threshold", 1],
+        ["over_limit", 1],
+        ["over_grace", 1],
+        ["spend_unknown", 1],
+      ]),
+    );
+    expect(idsIn(await list({ reasons: ["over_grace"] }))).toEqual(["t004"]);
+    expect(idsIn(await list({ reasons: ["spend_unknown", "within_budget"] }))).toEqual(["t001", "t005"]);
+    expect(idsIn(await list({ reasons: [] }))).toEqual([]);
   });
 
-  it("has no next page when a page ends exactly at the last tenant", async () => {
-    await create(1);
-    await create(2);
-    expect((await tenants.list({ ...everything, limit: 2 })).next).toBeNull();
+  it("pages through all tenants in the order of their ids, each once", async () => {
+    for (const index of [3, 1, 4, 0, 2]) await create(index, usd(String(index * 30)));
+    expect(await pagesOf({ limit: 2 })).toEqual([["t000", "t001"], ["t002", "t003"], ["t004"]]);
+    expect(await pagesOf({ limit: 5 })).toEqual([["t000", "t001", "t002", "t003", "t004"]]);
   });
 
-  it("pages within a state", async () => {
-    for (const [index, spend] of ["1", "500", "1", "500", "1"].entries()) await create(index, usd(spend));
-    const first = await tenants.list({ ...everything, state: "ok", limit: 2 });
-    expect([idsIn(first), first.next]).toEqual([["t000", "t002"], "t002"]);
-    const second = await tenants.list({ ...everything, state: "ok", limit: 2, after: first.next });
-    expect([idsIn(second), second.next]).toEqual([["t004"], null]);
-    expect(second.counts).toMatchObject({ ok: 3, blocked: 2 });
+  it("pages from the tenant nearest to its limit, those alike by id, and those without a percentage last", async () => {
+    for (const [index, spend] of ["20", "99.99", "20", "1000", "20.0099"].entries()) await create(index, usd(spend));
+    await create(5, null);
+    await create(6, usd("50"));
+    await tenants.change(idOf("t006"), { maxBudgetNanoUsd: 0n }, anActor());
+    const expected = [["t003", "t001"], ["t000", "t002"], ["t004", "t005"], ["t006"]];
+    expect(await pagesOf({ sort: "-used_percent", limit: 2 })).toEqual(expected);
+  });
+
+  it("pages within a reason, in either order", async () => {
+    for (const [index, spend] of ["1", "500", "2", "500", "3"].entries()) await create(index, usd(spend));
+    const within: Partial<TenantListQuery> = { reasons: ["within_budget"], limit: 2 };
+    expect(await pagesOf(within)).toEqual([["t000", "t002"], ["t004"]]);
+    expect(await pagesOf({ ...within, sort: "-used_percent" })).toEqual([["t004", "t002"], ["t000"]]);
+  });
+
+  it("finds a part of an id or of a name, in any case, and takes no character for a wildcard", async () => {
+    await create(1, usd("1"), { name: "Zoë 100%_Labs" });
+    await create(2, usd("2"), { name: "back\\slash" });
+    await create(3, usd("3"));
+    const found = async (search: string) => idsIn(await list({ search, sort: "-used_percent" }));
+    expect(await found("T00")).toEqual(["t003", "t002", "t001"]);
+    expect(await found("ZOË 100%")).toEqual(["t001"]);
+    expect(await found("0%_l")).toEqual(["t001"]);
+    expect(await found("%")).toEqual(["t001"]);
+    expect(await found("k\\s")).toEqual(["t002"]);
+    expect(await found("001 zo")).toEqual([]);
+    expect(await pagesOf({ search: "t00", limit: 2 })).toEqual([["t001", "t002"], ["t003"]]);
+  });
+
+  it("shows the limit of the instant at once, and moves the tenant when the sweep has recorded an override's end", async () => {
+    const tenant = await create(1, usd("100"));
+    const overrides = postgresOverrides(() => db.database());
+    const id = "00000000-0000-4000-8000-000000000001";
+    const grant = {
+      id,
+      tenantId: tenant.config.tenantId,
+      amountNanoUsd: usd("100"),
+      expiresAt: NOW + 60 * MINUTE,
+      reason: "",
+    };
+    await overrides.grant(grant, anActor());
+    expect(idsIn(await list({ reasons: ["within_budget"] }))).toEqual(["t001"]);
+    expect(await overrides.recordEnds(10, NOW + 60 * MINUTE)).toHaveLength(1);
+    expect(idsIn(await list({ reasons: ["over_limit"] }))).toEqual(["t001"]);
+  });
+
+  it("moves a tenant with its spend and its suspension", async () => {
+    const tenant = await create(1, usd("1"));
+    await saveLedger(tenant.config, aLedger({ spendNanoUsd: usd("90") }));
+    expect(idsIn(await list({ reasons: ["over_threshold"] }))).toEqual(["t001"]);
+    await tenants.setSuspended(idOf("t001"), true, anActor());
+    const { counts } = await list({ reasons: ["suspended"] });
+    expect(counts).toEqual(new Map([["suspended", 1]]));
   });
 
   it("treats ids and hashes as text, never as SQL", async () => {

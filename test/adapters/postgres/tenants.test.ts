@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { Outage } from "../../../src/ports/outage.ts";
 import { aLedger, aSpendRecord, MINUTE, NOW, RESET, usd } from "../../budget/builders.ts";
-import { aNewTenant, anActor, hashOf, idOf } from "../../support/builders/builders.ts";
+import { aNewTenant, anActor, aTenantListQuery, hashOf, idOf } from "../../support/builders/builders.ts";
 import { postgresBackends } from "../../support/servers/postgres-backends.ts";
 import { auditLog, useTenants } from "../../support/servers/tenant-database.ts";
 
@@ -131,7 +131,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       try {
         const verbs: Promise<unknown>[] = [
           tenants.load(acme),
-          tenants.list({ state: null, after: null, limit: 1, now: NOW }),
+          tenants.list(aTenantListQuery()),
           tenants.create(aNewTenant({ encryptedKey: "v1.secret" }), later),
           tenants.ping(),
         ];

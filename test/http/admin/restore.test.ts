@@ -58,6 +58,26 @@ it("shows its keys, which ended with it, and each override", async () => {
   expect((await call("GET", `/v1/tenants/acme/overrides/${override.id}`)).body).toEqual(override);
 });
 
+it("is listed and found among the deleted ones only, and counted in no state", async () => {
+  const list = async (query: string) => (await call("GET", `/v1/tenants${query}`)).body;
+  const none = { ok: 0, warning: 0, grace: 0, blocked: 0, unknown: 0 };
+  expect(await list("?sort=-used_percent")).toMatchObject({ data: [], counts: none });
+  for (const query of ["?state=deleted", "?state=deleted&sort=-used_percent", "?state=deleted&q=ACM"]) {
+    expect(await list(query), query).toMatchObject({ data: [{ tenant_id: "acme", state: "deleted", ...DELETED }] });
+  }
+  for (const query of ["?state=deleted&q=other", "?state=deleted&reason=suspended"]) {
+    expect((await list(query)).data, query).toEqual([]);
+  }
+  await create({ tenant_id: "zeta" });
+  await call("DELETE", "/v1/tenants/zeta");
+  const first = await list("?state=deleted&limit=1");
+  expect((await list(`?state=deleted&limit=1&cursor=${first.next_cursor}`)).data).toMatchObject([
+    { tenant_id: "zeta" },
+  ]);
+  await restore();
+  expect(await list("")).toMatchObject({ data: [{ tenant_id: "acme" }], counts: { ...none, ok: 1 } });
+});
+
 it("has no check and no second deletion", async () => {
   expect((await call("GET", "/v1/tenants/acme/check", undefined, { token: "read" })).status).toBe(404);
   expect((await call("DELETE", "/v1/tenants/acme")).status).toBe(404);

@@ -65,7 +65,7 @@ const WRONG = [
 ];
 
 /** Zod's own words, in any version of it. */
-const ZODS = /invalid|expected|received|too (?:small|big)|unrecognized|pattern|>=|<=|zod|nan\b/i;
+const ZODS = /invalid|expected|\breceived|too (?:small|big)|unrecognized|pattern|>=|<=|zod|nan\b/i;
 
 const errorsOf = async (schema: z.ZodType, value: unknown) => {
   const parsed = await schema.safeParseAsync(value, IN_OUR_WORDS);

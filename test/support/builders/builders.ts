@@ -2,9 +2,10 @@
 // about.
 
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../../src/budget/tenant.ts";
+import { REASONS } from "../../../src/budget/verdict.ts";
 import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
 import { type SpendMessage, spendMessageSchema } from "../../../src/ports/messages.ts";
-import type { Actor, NewTenant, SyncOutcome, TenantRecord } from "../../../src/records/tenant.ts";
+import type { Actor, NewTenant, SyncOutcome, TenantListQuery, TenantRecord } from "../../../src/records/tenant.ts";
 import { aTenantConfig, NOW, RESET } from "../../budget/builders.ts";
 
 export const idOf = (text: string) => text as TenantId;
@@ -83,4 +84,9 @@ export function aSyncOutcome(differences: Partial<SyncOutcome & { status: "synce
 /** A message of the spend queue as the consumer passes it to the flow. */
 export function incomingOf(message: SpendMessage, differences: Partial<Incoming> = {}): Incoming {
   return { body: spendMessageSchema.parse(message), messageId: "m1", isRedelivery: false, ...differences };
+}
+
+/** Every tenant by id. */
+export function aTenantListQuery(differences: Partial<TenantListQuery> = {}): TenantListQuery {
+  return { reasons: REASONS, search: null, sort: "tenant_id", after: null, limit: 200, ...differences };
 }

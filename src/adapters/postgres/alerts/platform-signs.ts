@@ -5,6 +5,7 @@ import type { Instant } from "../../../budget/instant.ts";
 import type { PlatformBounds, PlatformSigns } from "../../../records/platform-alert.ts";
 import { type Database, runStatement } from "../client.ts";
 import { ms, timestampOf } from "../instants.ts";
+import { WITHOUT_SPEND } from "../tenants/tenant-rows.ts";
 
 /** Ignores dead letters of the platform's own notices: the channel that failed would have to deliver the alert. */
 export async function readSigns(
@@ -43,6 +44,9 @@ export async function readSigns(
   } as PlatformSigns;
 }
 
+/** True of a tenant `t` that the sweep has read every hour. */
+const IS_READ = sql.raw("t.deleted_at is null and t.litellm_sync = 'synced' and t.subject_missing_at is null");
+
 /** Up to this many tenants are named. */
 const NAMED = 5;
 
@@ -54,10 +58,13 @@ function unreadTenants(unreadBefore: Instant): SQL {
   const before = timestampOf(unreadBefore);
   return sql`(select json_build_object('count', count(*), 'since', ${ms("min(u.since)")},
       'tenantIds', to_json((array_agg(u.tenant_id order by u.since, u.tenant_id))[1:${sql.raw(String(NAMED))}]))
-    from (select t.tenant_id, coalesce(s.read_at, t.litellm_sync_since) as since
-      from tenant_configs t left join tenant_spend s on s.tenant_id = t.tenant_id
-      where t.deleted_at is null and t.litellm_sync = 'synced' and t.subject_missing_at is null
-        and coalesce(s.read_at, t.litellm_sync_since) <= ${before}) u
+    from (select t.tenant_id, s.read_at as since
+        from tenant_spend s join tenant_configs t on t.tenant_id = s.tenant_id where s.read_at <= ${before} and ${IS_READ}
+      union all select t.tenant_id, t.litellm_sync_since
+        from tenant_spend s join tenant_configs t on t.tenant_id = s.tenant_id
+        where s.read_at is null and t.litellm_sync_since <= ${before} and ${IS_READ}
+      union all select t.tenant_id, t.litellm_sync_since
+        from ${WITHOUT_SPEND} where s.tenant_id is null and t.litellm_sync_since <= ${before} and ${IS_READ}) u
     where exists (select from tenant_spend s where s.read_at > ${before})
       and not exists (select from platform_alerts p where p.kind in ('litellm_out', 'litellm_silent')
         and coalesce(p.ended_at > ${before}, true))

@@ -41,6 +41,9 @@ const syncStatuses = ["synced", "pending"] as const;
  */
 export const configRevision = pgSequence("config_revision");
 
+/** What the search of the list of tenants looks through: id and name, each on a line. `of`: an alias with its dot. */
+export const searchedText = (of = ""): SQL => sql.raw(`${of}tenant_id || E'\\n' || coalesce(${of}name, '')`);
+
 const nextRevision: SQL = sql`nextval('config_revision')`;
 
 export const tenantConfigs = pgTable(
@@ -138,6 +141,9 @@ export const tenantConfigs = pgTable(
     index("idx_tenant_configs_sync_pending")
       .on(t.litellmSyncTriedAt.asc().nullsFirst(), t.litellmSyncSince)
       .where(sql`${t.litellmSync} = 'pending'`),
+    index("idx_tenant_configs_leased").on(t.readLeasedUntil).where(sql`${t.readLeasedUntil} is not null`),
+    // For the search of the list. The trigrams of a text do not depend on its case.
+    index("idx_tenant_configs_search").using("gin", sql`(${searchedText()}) gin_trgm_ops`),
   ],
 );
 

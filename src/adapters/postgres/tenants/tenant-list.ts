@@ -1,46 +1,62 @@
-// The list of tenants with its counts by state. Postgres computes the state by the rule of `stateAt`, exactly: with
-// numerics only, and by multiplying percentages out instead of dividing.
+// The list of tenants with its counts. Filters and order follow `tenant_states`, which triggers keep: an override that
+// has ended counts there until the sweep records its end. What the tenants say of themselves is exact.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/instant.ts";
-import type { State } from "../../../budget/verdict.ts";
-import type { TenantList, TenantListQuery } from "../../../records/tenant.ts";
+import type { StateReason } from "../../../budget/verdict.ts";
+import type { TenantList, TenantListQuery, TenantPosition } from "../../../records/tenant.ts";
 import { type Database, runBatch } from "../client.ts";
-import { timestampOf } from "../instants.ts";
+import { jsonbText } from "../jsonb.ts";
+import { searchedText } from "../schema/tables.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 export async function listTenants(database: Database, query: TenantListQuery): Promise<TenantList> {
-  const inState = query.state === null ? sql`` : sql`and ${STATE} = ${query.state}`;
-  const isAfter = query.after === null ? sql`` : sql`and c.tenant_id > ${query.after}`;
-  // One row more than the limit shows whether a page follows.
-  const page = sql`(select c.* ${livingTenants(query.now)} ${inState} ${isAfter}
-    order by c.tenant_id limit ${query.limit + 1})`;
+  const page = sql`(select c.* from page p join tenant_configs c on c.tenant_id = p.tenant_id)`;
   const [rows, counted] = await runBatch(database, [
-    sql`${selectTenants({ tenants: page })} order by t.tenant_id`,
-    sql`select ${STATE} as state, count(*)::int as count ${livingTenants(query.now)} group by 1`,
+    // One row more than the limit shows whether a page follows.
+    sql`with page as materialized (${placesOf(query, query.limit + 1)})
+      select tenant.*, p.used from (${selectTenants({ tenants: page })}) tenant
+      join page p on p.tenant_id = tenant.tenant_id order by ${ORDER[query.sort]("p")}`,
+    sql`select reason, sum(tenants)::int as tenants from tenant_state_counts group by reason`,
   ]);
-  const tenants = rows.slice(0, query.limit).map(tenantFromRow);
-  const counts: Record<State, number> = { ok: 0, warning: 0, grace: 0, blocked: 0, unknown: 0 };
-  for (const { state, count } of counted) counts[state as State] = Number(count);
-  return { tenants, next: rows.length > query.limit ? (tenants.at(-1)?.config.tenantId ?? null) : null, counts };
+  const shown = rows.slice(0, query.limit);
+  const tenants = shown.map(tenantFromRow);
+  const last: TenantPosition | undefined = tenants
+    .map(({ config }, index) => ({ tenantId: config.tenantId, used: Number(shown[index]?.["used"]) }))
+    .at(-1);
+  return {
+    tenants,
+    next: rows.length > query.limit && last !== undefined ? last : null,
+    counts: new Map(counted.map(({ reason, tenants: count }) => [reason as StateReason, Number(count)])),
+  };
 }
 
-/** Every living tenant as `c`, its spend as `f`, and its limit at `now` as `l.amount`. */
-function livingTenants(now: Instant): SQL {
-  const at = timestampOf(now);
-  return sql`from tenant_configs c
-    left join tenant_spend f on f.tenant_id = c.tenant_id
-    left join (select tenant_id, sum(override_amount) as amount from budget_overrides
-      where created_at <= ${at} and ${at} < least(expires_at, revoked_at) group by tenant_id) o
-      on o.tenant_id = c.tenant_id
-    cross join lateral (select c.max_budget + coalesce(o.amount, 0) as amount) l
-    where c.deleted_at is null`;
+const ORDER = {
+  tenant_id: (alias) => sql.raw(`${alias}.tenant_id`),
+  "-used_percent": (alias) => sql.raw(`${alias}.used desc, ${alias}.tenant_id`),
+} as const satisfies Record<TenantListQuery["sort"], (alias: string) => SQL>;
+
+/** Each reason has its own range of an index, already in order: the first places of each are enough. */
+function placesOf({ reasons, search, sort, after }: TenantListQuery, count: number): SQL {
+  const found = sql`join tenant_configs c on c.tenant_id = s.tenant_id`;
+  const isFound = search === null ? sql`` : sql`and (${searchedText("c.")}) ilike ${containing(search)}`;
+  // Few, and without a place of their own: in either order by id.
+  if (reasons === "deleted") {
+    return sql`select c.tenant_id, -1 as used from tenant_configs c where c.deleted_at is not null ${isFound}
+      and c.tenant_id > ${after?.tenantId ?? ""} order by c.tenant_id limit ${count}`;
+  }
+  return sql`select p.tenant_id, p.used from jsonb_array_elements_text(${jsonbText(reasons)}::jsonb) as r(reason)
+    cross join lateral (select s.tenant_id, s.used from tenant_states s ${search === null ? sql`` : found}
+      where s.reason = r.reason ${isFound} ${after === null ? sql`` : comesAfter(sort, after)}
+      order by ${ORDER[sort]("s")} limit ${count}) p
+    order by ${ORDER[sort]("p")} limit ${count}`;
 }
 
-const STATE = sql`case
-    when c.suspended_at is not null or c.litellm_blocked_at is not null or l.amount = 0 then 'blocked'
-    when f.spend * 100 >= l.amount * c.grace_threshold then 'blocked'
-    when c.subject_missing_at is not null or f.spend is null then 'unknown'
-    when f.spend >= l.amount then 'grace'
-    when f.spend * 100 >= l.amount * c.alert_threshold then 'warning'
-    else 'ok' end`;
+function comesAfter(sort: TenantListQuery["sort"], { tenantId, used }: TenantPosition): SQL {
+  if (sort === "tenant_id") return sql`and s.tenant_id > ${tenantId}`;
+  return sql`and s.used <= ${used}::integer and (s.used < ${used}::integer or s.tenant_id > ${tenantId})`;
+}
+
+/** A pattern of LIKE for a text that may be anywhere. */
+function containing(text: string): string {
+  return `%${text.replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`;
+}

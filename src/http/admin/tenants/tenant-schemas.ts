@@ -3,12 +3,14 @@
 import * as z from "zod";
 import { parseDuration } from "../../../budget/instant.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
-import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE, type TenantId } from "../../../budget/tenant.ts";
+import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
+import { REASONS, type State, type StateReason, stateOf } from "../../../budget/verdict.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
 import { MAX_PAIRS } from "../../../flows/tenants/change-tenant.ts";
-import type { TenantChange } from "../../../records/tenant.ts";
+import type { TenantChange, TenantList, TenantListQuery, TenantSort } from "../../../records/tenant.ts";
 import { keyHashFrom } from "../../../wire/key-hash.ts";
 import { refusalSettings } from "../../../wire/refusal-settings.ts";
+import { tenantPositionOf } from "../../../wire/tenant-cursor.ts";
 import {
   isKeyless,
   lineOfText,
@@ -21,7 +23,6 @@ import {
   shortName,
   tenantId,
 } from "../../fields.ts";
-import { TENANT_ID } from "../../tenant-id.ts";
 
 interface Range {
   readonly min: BasisPoints;
@@ -137,17 +138,45 @@ export const newTenantBody = z
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
-/** The last tenant of the page before. */
-const tenantCursor = z
-  .string(NO_CURSOR)
-  .regex(TENANT_ID, NO_CURSOR)
-  .transform((id) => id as TenantId);
+const STATES = ["ok", "warning", "grace", "blocked", "unknown"] as const satisfies readonly State[];
 
-export const tenantListQuery = z.strictObject({
-  state: z.enum(["ok", "warning", "grace", "blocked", "unknown"]).optional(),
-  cursor: tenantCursor.optional(),
-  limit: pageSize,
-});
+const SORTS = ["tenant_id", "-used_percent"] as const satisfies readonly TenantSort[];
+
+const NO_SEARCH = "must be a text of 1 to 200 characters";
+
+/** The filters of the list as a query of the port. A state is the reasons that lead to it. */
+export const tenantListQuery = z
+  .strictObject({
+    state: z.enum([...STATES, "deleted"]).optional(),
+    reason: z.enum(REASONS).optional(),
+    q: z
+      .string(NO_SEARCH)
+      .trim()
+      .min(1, NO_SEARCH)
+      .max(200, NO_SEARCH)
+      .regex(/^[^\p{Cc}\p{Cs}]*$/u, NO_SEARCH)
+      .optional(),
+    sort: z.enum(SORTS).default("tenant_id"),
+    cursor: z.string(NO_CURSOR).optional(),
+    limit: pageSize,
+  })
+  .transform(({ state, reason, q: search = null, sort, cursor, limit }, context): TenantListQuery => {
+    const after = cursor === undefined ? null : tenantPositionOf(sort, cursor);
+    if (cursor !== undefined && after === null) {
+      context.addIssue({ code: "custom", path: ["cursor"], message: `${NO_CURSOR}, with the same sort` });
+    }
+    const isAsked = (each: StateReason) =>
+      (state === undefined || stateOf(each) === state) && (reason === undefined || each === reason);
+    const reasons = state === "deleted" && reason === undefined ? "deleted" : REASONS.filter(isAsked);
+    return { reasons, search, sort, after, limit };
+  });
+
+/** The counts of the list: of every tenant, whatever the filters. */
+export function countsJson(counts: TenantList["counts"]): Record<State, number> {
+  const sums: Record<State, number> = { ok: 0, warning: 0, grace: 0, blocked: 0, unknown: 0 };
+  for (const [reason, count] of counts) sums[stateOf(reason)] += count;
+  return sums;
+}
 
 /** The settings that the body contains. */
 export function changeFrom(body: z.output<typeof tenantChangeBody>): TenantChange {

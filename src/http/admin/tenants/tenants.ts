@@ -8,6 +8,7 @@ import { type ChangeTenantFailure, changeTenant } from "../../../flows/tenants/c
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
+import { tenantCursorOf } from "../../../wire/tenant-cursor.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
 import { emptyQuery } from "../../fields.ts";
@@ -19,7 +20,14 @@ import { type OnceAnswer, once, replayed } from "../idempotency.ts";
 import { notChanged, tenantDeleted, tenantOfHistory } from "./deleted-tenant.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantAnswer, tenantJson } from "./tenant-json.ts";
-import { changeFrom, newTenantBody, TOO_MANY_PAIRS, tenantChangeBody, tenantListQuery } from "./tenant-schemas.ts";
+import {
+  changeFrom,
+  countsJson,
+  newTenantBody,
+  TOO_MANY_PAIRS,
+  tenantChangeBody,
+  tenantListQuery,
+} from "./tenant-schemas.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
 type NewTenantBody = z.output<typeof newTenantBody>;
@@ -36,13 +44,11 @@ export const tenantRoutes = new Hono<AppEnv>()
   .get("/v1/tenants", requireRead, async (c) => {
     const query = readQuery(c, tenantListQuery);
     if (!query.ok) return query.failure;
-    const { state = null, cursor = null, limit } = query.value;
-    const now = c.get("now");
-    const list = await c.get("ports").tenants.list({ state, after: cursor, limit, now });
+    const list = await c.get("ports").tenants.list(query.value);
     return c.json({
-      data: list.tenants.map((tenant) => tenantJson(tenant, now)),
-      next_cursor: list.next,
-      counts: list.counts,
+      data: list.tenants.map((tenant) => tenantJson(tenant, c.get("now"))),
+      next_cursor: list.next === null ? null : tenantCursorOf(query.value.sort, list.next),
+      counts: countsJson(list.counts),
     });
   })
   .get("/v1/tenants/:id", requireRead, async (c) => {
