@@ -48,7 +48,7 @@ export const TENANTS: readonly Step[] = [
     `curl -i "$bursar/v1/tenants" -H "$admin" \\
   -d '{"tenant_id": "research", "litellm_team_id": "team-research"}'`,
   ),
-  example("list-tenants", 200, `curl -i "$bursar/v1/tenants?state=ok&limit=1" -H "$reader"`),
+  example("list-tenants", 200, `curl -i "$bursar/v1/tenants?q=acme&sort=-used_percent&limit=1" -H "$reader"`),
   example("get-tenant", 200, `curl -i "$bursar/v1/tenants/acme" -H "$reader"`),
   example("get-tenant-missing", 404, `curl -i "$bursar/v1/tenants/hooli" -H "$reader"`),
 ];
@@ -66,5 +66,16 @@ export const TENANTS_LATER: readonly Step[] = [
   example("resume-tenant", 200, `curl -i -X POST "$bursar/v1/tenants/acme/resume" -H "$admin"`),
   example("reset-tenant", 200, `curl -i -X POST "$bursar/v1/tenants/acme/reset" -H "$admin"`),
   example("reset-team", 422, `curl -i -X POST "$bursar/v1/tenants/research/reset" -H "$admin"`),
-  example("delete-tenant", 204, `curl -i -X DELETE "$bursar/v1/tenants/globex" -H "$admin"`),
+  example("delete-tenant", 204, `curl -i -X DELETE "$bursar/v1/tenants/globex?reason=contract+ended" -H "$admin"`),
+  example("get-tenant-deleted", 200, `curl -i "$bursar/v1/tenants/globex" -H "$reader"`),
+  example(
+    "patch-tenant-deleted",
+    409,
+    `curl -i -X PATCH "$bursar/v1/tenants/globex" -H "$admin" -d '{"max_budget": 300}'`,
+  ),
+  example(
+    "restore-tenant",
+    200,
+    `curl -i -X POST "$bursar/v1/tenants/globex/restore" -H "$admin" -d '{"reason": "contract renewed"}'`,
+  ),
 ];

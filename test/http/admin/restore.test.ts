@@ -58,7 +58,7 @@ it("shows its keys, which ended with it, and each override", async () => {
   expect((await call("GET", `/v1/tenants/acme/overrides/${override.id}`)).body).toEqual(override);
 });
 
-it("is listed and found among the deleted ones only, and counted in no state", async () => {
+it("lists and finds it among the deleted ones only, and counts it in no state", async () => {
   const list = async (query: string) => (await call("GET", `/v1/tenants${query}`)).body;
   const none = { ok: 0, warning: 0, grace: 0, blocked: 0, unknown: 0 };
   expect(await list("?sort=-used_percent")).toMatchObject({ data: [], counts: none });
