@@ -26,6 +26,7 @@ ALTER TABLE "tenant_states" ADD CONSTRAINT "tenant_states_tenant_id_tenant_confi
 CREATE INDEX "idx_counted_reports_counted" ON "counted_reports" USING btree ("counted_at");--> statement-breakpoint
 CREATE INDEX "idx_tenant_states_used" ON "tenant_states" USING btree ("reason","used" DESC NULLS FIRST,"tenant_id");--> statement-breakpoint
 CREATE INDEX "idx_tenant_states_reason" ON "tenant_states" USING btree ("reason","tenant_id");--> statement-breakpoint
+CREATE INDEX "idx_tenant_states_unknown" ON "tenant_states" USING btree ("tenant_id") WHERE "tenant_states"."used" = -1;--> statement-breakpoint
 CREATE INDEX "idx_audit_log_at" ON "audit_log" USING btree ("at","id");--> statement-breakpoint
 CREATE INDEX "idx_audit_log_tenant_at" ON "audit_log" USING btree ("tenant_id","at","id");--> statement-breakpoint
 CREATE INDEX "idx_audit_log_action_at" ON "audit_log" USING btree ("action","at","id");--> statement-breakpoint

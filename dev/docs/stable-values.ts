@@ -8,9 +8,13 @@ import type { Variables } from "./steps.ts";
 const NOW = "2026-11-15T12:00:00.000Z";
 const RESETS_AT = "2026-12-01T00:00:00.000Z";
 
+/** 90 days after NOW. */
+const PURGE_AT = "2027-02-13T12:00:00.000Z";
+
 const INSTANTS: Readonly<Record<string, string>> = {
   period_started_at: "2026-11-01T00:00:00.000Z",
   resets_at: RESETS_AT,
+  purge_at: PURGE_AT,
   expires_at: "2026-11-22T12:00:00.000Z",
 };
 
@@ -54,6 +58,7 @@ export function stable(variables: Variables, answers: string) {
       .replace(/whsec_[\w+/=]+/g, SIGNING_SECRET)
       .replace(CURSOR, "$1mwhk2ps0.")
       .replace(/\b(budget to reset at )[\dT:.Z-]+[\dZ]/g, `$1${RESETS_AT}`)
+      .replace(/\b(restores it until )[\dT:.Z-]+[\dZ]/g, `$1${PURGE_AT}`)
       .replace(INSTANT, (instant) => (Object.values(INSTANTS).includes(instant) ? instant : NOW))
       .replace(/^(Age: )\d+/gm, "$12")
       .replace(/max-age=[1-9]\d*/g, "max-age=15")

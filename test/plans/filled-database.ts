@@ -37,8 +37,8 @@ const FILL: readonly string[] = [
       from generate_series(1, 3000) i`,
   `insert into tenant_spend (tenant_id, spend, observed_at, read_at, source, period_started_at, resets_at, base_value,
       base_answered_at)
-    select 't' || i, (i * 7919::bigint) % 650, now(), now() - (i % 5400) * interval '1 second', 'litellm',
-      now() - interval '20 days', now() + interval '10 days', 0, now() from generate_series(1, ${TENANTS}) i where i % 50 <> 4`,
+    select 't' || i, (i * 7919::bigint) % 650, now(), now() - (i % 2760) * interval '1 second', 'litellm',
+      now() - interval '20 days', now() + interval '10 days', 0, now() from generate_series(1, ${TENANTS}) i where i % 200 <> 4`,
   `insert into budget_overrides (id, tenant_id, override_amount, created_at, expires_at, end_noted_at, reason, created_by)
     select ${uuid("'o'")}, ${anyTenant}, 10, now() - interval '30 days',
       now() + (i % 2000 - 20) * interval '1 minute', case when i % 5 <> 0 then now() end, '', 'ops'

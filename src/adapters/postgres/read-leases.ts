@@ -19,8 +19,8 @@ export function postgresReadLeases(database: Database): ReadLeases {
         due as (select * from expired union all select * from unread union all select * from unknown
           union all select * from old order by read_at nulls first, tenant_id limit ${due.limit}),
         leased as (update tenant_configs t set read_leased_until = ${timestampOf(due.until)}
-          from due where t.tenant_id = due.tenant_id returning due.*)
-        select tenant_id from leased order by read_at nulls first, tenant_id`,
+          where t.tenant_id = any(array(select tenant_id from due)))
+        select tenant_id from due order by read_at nulls first, tenant_id`,
       );
       return rows.map(tenantIdOf);
     },
@@ -57,7 +57,7 @@ function dueTenants({ readBefore, limit, now }: Parameters<ReadLeases["take"]>[0
     sql`t.read_leased_until`,
   )},
     unread ${part(spend, sql`s.read_at is null and ${isFree}`, sql`s.read_at`)},
-    unknown ${part(WITHOUT_SPEND, sql`s.tenant_id is null and ${isFree}`, sql`t.tenant_id`)},
+    unknown ${part(WITHOUT_SPEND, sql`s.tenant_id is null and ${isFree}`, sql`n.tenant_id`)},
     old ${part(spend, sql`s.read_at < ${timestampOf(readBefore)} and ${isFree}`, sql`s.read_at`)}`;
 }
 

@@ -65,7 +65,7 @@ function unreadTenants(unreadBefore: Instant): SQL {
         where s.read_at is null and t.litellm_sync_since <= ${before} and ${IS_READ}
       union all select t.tenant_id, t.litellm_sync_since
         from ${WITHOUT_SPEND} where s.tenant_id is null and t.litellm_sync_since <= ${before} and ${IS_READ}) u
-    where exists (select from tenant_spend s where s.read_at > ${before})
+    where (select max(s.read_at) from tenant_spend s) > ${before}
       and not exists (select from platform_alerts p where p.kind in ('litellm_out', 'litellm_silent')
         and coalesce(p.ended_at > ${before}, true))
     having count(*) > 0)`;

@@ -1,6 +1,7 @@
 // The tables that the list of tenants reads: each tenant's place in it, and how many tenants are in each state. Only
 // triggers write them, so that no writer can forget to: migrations/0010_admin_api.sql. Holds no queries.
 
+import { sql } from "drizzle-orm";
 import { bigint, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 import { REASONS } from "../../../budget/verdict.ts";
 import { newestFirst, oneOf } from "./columns.ts";
@@ -20,6 +21,7 @@ export const tenantStates = pgTable(
     oneOf("tenant_states_reason_known", t.reason, REASONS),
     index("idx_tenant_states_used").on(t.reason, newestFirst(t.used), t.tenantId),
     index("idx_tenant_states_reason").on(t.reason, t.tenantId),
+    index("idx_tenant_states_unknown").on(t.tenantId).where(sql`${t.used} = -1`),
   ],
 );
 

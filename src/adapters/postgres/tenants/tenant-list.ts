@@ -5,7 +5,6 @@ import { type SQL, sql } from "drizzle-orm";
 import type { StateReason } from "../../../budget/verdict.ts";
 import type { TenantList, TenantListQuery, TenantPosition } from "../../../records/tenant.ts";
 import { type Database, runBatch } from "../client.ts";
-import { jsonbText } from "../jsonb.ts";
 import { searchedText } from "../schema/tables.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
@@ -37,19 +36,24 @@ const ORDER = {
 
 /** Each reason has its own range of an index, already in order: the first places of each are enough. */
 function placesOf({ reasons, search, sort, after }: TenantListQuery, count: number): SQL {
-  const found = sql`join tenant_configs c on c.tenant_id = s.tenant_id`;
   const isFound = search === null ? sql`` : sql`and (${searchedText("c.")}) ilike ${containing(search)}`;
   // Few, and without a place of their own: in either order by id.
   if (reasons === "deleted") {
     return sql`select c.tenant_id, -1 as used from tenant_configs c where c.deleted_at is not null ${isFound}
       and c.tenant_id > ${after?.tenantId ?? ""} order by c.tenant_id limit ${count}`;
   }
-  return sql`select p.tenant_id, p.used from jsonb_array_elements_text(${jsonbText(reasons)}::jsonb) as r(reason)
-    cross join lateral (select s.tenant_id, s.used from tenant_states s ${search === null ? sql`` : found}
-      where s.reason = r.reason ${isFound} ${after === null ? sql`` : comesAfter(sort, after)}
-      order by ${ORDER[sort]("s")} limit ${count}) p
-    order by ${ORDER[sort]("p")} limit ${count}`;
+  const found = search === null ? sql`` : sql`join tenant_configs c on c.tenant_id = s.tenant_id`;
+  const isAfter = after === null ? sql`` : comesAfter(sort, after);
+  // A part for each, so that Postgres sees how rare each reason is.
+  const parts = reasons.map(
+    (reason) => sql`(select s.tenant_id, s.used from tenant_states s ${found}
+      where s.reason = ${reason} ${isFound} ${isAfter} order by ${ORDER[sort]("s")} limit ${count})`,
+  );
+  const all = parts.length === 0 ? sql`select tenant_id, used from tenant_states where false` : sql.join(parts, UNION);
+  return sql`select p.tenant_id, p.used from (${all}) p order by ${ORDER[sort]("p")} limit ${count}`;
 }
+
+const UNION = sql.raw(" union all ");
 
 function comesAfter(sort: TenantListQuery["sort"], { tenantId, used }: TenantPosition): SQL {
   if (sort === "tenant_id") return sql`and s.tenant_id > ${tenantId}`;

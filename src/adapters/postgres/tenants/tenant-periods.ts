@@ -77,7 +77,7 @@ export async function claimEndedPeriods(database: Database, limit: number, now: 
         and (t.period_close_tried_at is null or t.period_close_tried_at <= due_at - ${PAUSE})
       order by t.period_close_tried_at nulls first, t.budget_reset_at, t.tenant_id
       limit ${limit} for no key update of t skip locked)
-    update tenant_configs t set period_close_tried_at = ${at} from due where t.tenant_id = due.tenant_id
+    update tenant_configs t set period_close_tried_at = ${at} where t.tenant_id = any(array(select tenant_id from due))
     returning t.tenant_id, t.subject_id`,
   );
   return rows.map((row) => ({ tenantId: row["tenant_id"] as TenantId, subjectId: String(row["subject_id"]) }));

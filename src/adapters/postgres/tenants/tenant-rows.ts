@@ -6,7 +6,6 @@ import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
 import { basisPointsFromNumber, nanoUsdFromDecimal } from "../../../budget/money.ts";
 import type { KeyHash, OtherKey, Override, Subject, TenantId } from "../../../budget/tenant.ts";
-import { REASONS } from "../../../budget/verdict.ts";
 import { spendRecordSchema } from "../../../ports/messages.ts";
 import type { PriorValues, TenantRecord } from "../../../records/tenant.ts";
 import { refusalSettings } from "../../../wire/refusal-settings.ts";
@@ -52,12 +51,11 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
 }
 
 /**
- * Tenants `t`, their spend as `s`: those without any, and those with a limit of 0. An index of `tenant_states` has them
- * at the end of each reason, so that no query has to look through every tenant for the few that have no spend yet.
+ * Tenants `t`, their spend as `s`: those without any, and those with a limit of 0. An index of `tenant_states` has
+ * them, so that no query has to look through every tenant for the few that have no spend yet.
  */
-export const WITHOUT_SPEND = sql`jsonb_array_elements_text(${JSON.stringify(REASONS)}::jsonb) as r(reason)
-  join tenant_states n on n.reason = r.reason and n.used = -1 join tenant_configs t on t.tenant_id = n.tenant_id
-  left join tenant_spend s on s.tenant_id = t.tenant_id`;
+export const WITHOUT_SPEND = sql.raw(`(select tenant_id from tenant_states where used = -1) n
+  join tenant_configs t on t.tenant_id = n.tenant_id left join tenant_spend s on s.tenant_id = t.tenant_id`);
 
 const numeric = <T>(read: (text: string) => T | null) =>
   z.string().transform((text, context): T => {
