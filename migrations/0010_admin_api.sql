@@ -1,21 +1,26 @@
 CREATE EXTENSION IF NOT EXISTS "pg_trgm";--> statement-breakpoint
+-- First what takes longest: it does not keep a check from reading tenants, as the changes of their table do.
+CREATE INDEX "idx_audit_log_at" ON "audit_log" USING btree ("at","id");--> statement-breakpoint
+CREATE INDEX "idx_audit_log_tenant_at" ON "audit_log" USING btree ("tenant_id","at","id");--> statement-breakpoint
+CREATE INDEX "idx_audit_log_action_at" ON "audit_log" USING btree ("action","at","id");--> statement-breakpoint
+CREATE INDEX "idx_audit_log_actor_at" ON "audit_log" USING btree ("actor","at","id");--> statement-breakpoint
+CREATE INDEX "idx_platform_alerts_created" ON "platform_alerts" USING btree ("created_at");--> statement-breakpoint
+CREATE INDEX "idx_budget_alerts_event" ON "budget_alert_history" USING btree ("event_type","created_at" DESC NULLS FIRST,"id");--> statement-breakpoint
+CREATE INDEX "idx_notice_deliveries_updated" ON "notice_deliveries" USING btree ("updated_at");--> statement-breakpoint
 CREATE TABLE "counted_reports" (
 	"id" text PRIMARY KEY NOT NULL,
 	"counted_at" timestamp (3) with time zone NOT NULL
-);
---> statement-breakpoint
+);--> statement-breakpoint
 CREATE TABLE "tenant_state_counts" (
 	"reason" text NOT NULL,
 	"tenants" bigint NOT NULL
-);
---> statement-breakpoint
+);--> statement-breakpoint
 CREATE TABLE "tenant_states" (
 	"tenant_id" text PRIMARY KEY NOT NULL,
 	"reason" text DEFAULT 'spend_unknown' NOT NULL,
 	"used" integer DEFAULT -1 NOT NULL,
 	CONSTRAINT "tenant_states_reason_known" CHECK ("tenant_states"."reason" in ('within_budget', 'over_threshold', 'over_limit', 'over_grace', 'zero_limit', 'suspended', 'litellm_blocked', 'spend_unknown', 'subject_missing'))
-);
---> statement-breakpoint
+);--> statement-breakpoint
 ALTER TABLE "tenant_configs" DROP CONSTRAINT "tenant_configs_subject_unique";--> statement-breakpoint
 DROP INDEX "idx_audit_log_tenant";--> statement-breakpoint
 DROP INDEX "idx_notification_channels_tenant";--> statement-breakpoint
@@ -27,14 +32,7 @@ CREATE INDEX "idx_counted_reports_counted" ON "counted_reports" USING btree ("co
 CREATE INDEX "idx_tenant_states_used" ON "tenant_states" USING btree ("reason","used" DESC NULLS FIRST,"tenant_id");--> statement-breakpoint
 CREATE INDEX "idx_tenant_states_reason" ON "tenant_states" USING btree ("reason","tenant_id");--> statement-breakpoint
 CREATE INDEX "idx_tenant_states_unknown" ON "tenant_states" USING btree ("tenant_id") WHERE "tenant_states"."used" = -1;--> statement-breakpoint
-CREATE INDEX "idx_audit_log_at" ON "audit_log" USING btree ("at","id");--> statement-breakpoint
-CREATE INDEX "idx_audit_log_tenant_at" ON "audit_log" USING btree ("tenant_id","at","id");--> statement-breakpoint
-CREATE INDEX "idx_audit_log_action_at" ON "audit_log" USING btree ("action","at","id");--> statement-breakpoint
-CREATE INDEX "idx_audit_log_actor_at" ON "audit_log" USING btree ("actor","at","id");--> statement-breakpoint
-CREATE INDEX "idx_platform_alerts_created" ON "platform_alerts" USING btree ("created_at");--> statement-breakpoint
-CREATE INDEX "idx_budget_alerts_event" ON "budget_alert_history" USING btree ("event_type","created_at" DESC NULLS FIRST,"id");--> statement-breakpoint
 CREATE INDEX "idx_budget_overrides_created" ON "budget_overrides" USING btree ("tenant_id","created_at" DESC NULLS FIRST,"id");--> statement-breakpoint
-CREATE INDEX "idx_notice_deliveries_updated" ON "notice_deliveries" USING btree ("updated_at");--> statement-breakpoint
 CREATE INDEX "idx_notification_channels_created" ON "notification_channels" USING btree ("created_at" DESC NULLS FIRST,"id");--> statement-breakpoint
 CREATE UNIQUE INDEX "tenant_configs_subject_unique" ON "tenant_configs" USING btree ("subject_kind","subject_id") WHERE "tenant_configs"."deleted_at" is null or "tenant_configs"."litellm_sync" = 'pending';--> statement-breakpoint
 CREATE INDEX "idx_tenant_configs_deleted" ON "tenant_configs" USING btree ("deleted_at") WHERE "tenant_configs"."deleted_at" is not null;--> statement-breakpoint

@@ -18,12 +18,6 @@ const BIG = 5_000;
 const perRow = 20;
 const BASE = 1_000;
 
-/** These still read whole tables, or more of them than they need. The test of one turns red when it is mended. */
-const WHOLE: ReadonlySet<string> = new Set([
-  ...["tenants.claimEndedPeriods", "readLeases.take", "ledgers.forgetCalls"],
-  ...["platformAlerts.evaluate", "tenants.list by id, deep"],
-]);
-
 const FILL_MS = 300_000;
 
 describe.skipIf(serverUrl === undefined)("queries at 100,000 tenants", () => {
@@ -58,20 +52,13 @@ describe.skipIf(serverUrl === undefined)("queries at 100,000 tenants", () => {
     expect([...bigTables].sort()).toEqual([...growing, ...ofNotices, "budget_overrides", "counted_reports"].sort());
   });
 
-  it.each(LISTS.filter(({ name }) => !WHOLE.has(name)))("answers $name by an index, in order", async (each) => {
+  it.each(LISTS)("answers $name by an index, in order", async (each) => {
     expect(await faultsIn(each)).toEqual([]);
   });
 
-  it.each(SWEEPS.filter(({ name }) => !WHOLE.has(name)))("finds the rows of $name by an index", async (each) => {
+  it.each(SWEEPS)("finds the rows of $name by an index", async (each) => {
     expect(await faultsIn(each)).toEqual([]);
   });
-
-  it.fails.each([...LISTS, ...SWEEPS].filter(({ name }) => WHOLE.has(name)))(
-    "does not yet find the rows of $name by an index",
-    async (each) => {
-      expect(await faultsIn(each)).toEqual([]);
-    },
-  );
 
   it.each(["budget_crossed", "budget_resolved"])("judges the attempt at a %s by an index", async (eventType) => {
     const { rows } = await filled.client.query<{ alert_id: AlertId; channel_id: ChannelId; at: Date }>(

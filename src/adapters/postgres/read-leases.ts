@@ -43,8 +43,8 @@ export function postgresReadLeases(database: Database): ReadLeases {
 }
 
 /**
- * Tenants to lease, each in one of four parts, because each part has an index in its order: an expired lease; no read
- * yet; no known spend; read before `readBefore`.
+ * Tenants to lease, each in one of four parts, because each part has an index in its order (nulls first): an expired
+ * lease; no read yet; no known spend; read before `readBefore`.
  */
 function dueTenants({ readBefore, limit, now }: Parameters<ReadLeases["take"]>[0]): SQL {
   const part = (from: SQL, where: SQL, order: SQL) => sql`as (select t.tenant_id, s.read_at from ${from}
@@ -56,9 +56,9 @@ function dueTenants({ readBefore, limit, now }: Parameters<ReadLeases["take"]>[0
     sql`t.read_leased_until < ${timestampOf(now)}`,
     sql`t.read_leased_until`,
   )},
-    unread ${part(spend, sql`s.read_at is null and ${isFree}`, sql`s.read_at`)},
+    unread ${part(spend, sql`s.read_at is null and ${isFree}`, sql`s.read_at nulls first`)},
     unknown ${part(WITHOUT_SPEND, sql`s.tenant_id is null and ${isFree}`, sql`n.tenant_id`)},
-    old ${part(spend, sql`s.read_at < ${timestampOf(readBefore)} and ${isFree}`, sql`s.read_at`)}`;
+    old ${part(spend, sql`s.read_at < ${timestampOf(readBefore)} and ${isFree}`, sql`s.read_at nulls first`)}`;
 }
 
 const tenantIdOf = (row: Row): TenantId => row["tenant_id"] as TenantId;
