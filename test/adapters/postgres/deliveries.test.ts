@@ -71,6 +71,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
           lastErrorAt: null,
           brokenSince: null,
           createdAt: NOW,
+          version: 1,
           updatedAt: NOW,
         },
         tenantName: "Acme Inc.",
