@@ -50,6 +50,7 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
         lastError: null,
         lastErrorAt: null,
         brokenSince: null,
+        version: 1,
         createdAt: NOW,
         updatedAt: NOW,
       });
@@ -71,7 +72,7 @@ describe.each(postgresBackends)("channels on $name", (backend) => {
   it("changes only the given fields, and audits actor, before and after", async () => {
     const made = await create({ tenantId: idOf("acme") });
     const changed = await channels.change(made.id, { name: "Ops", enabled: false }, later);
-    expect(changed).toEqual({ ...made, name: "Ops", enabled: false, updatedAt: NOW + SECOND });
+    expect(changed).toEqual({ ...made, name: "Ops", enabled: false, version: 2, updatedAt: NOW + SECOND });
     expect(await channels.load(made.id)).toEqual(changed);
     const shown = { id: made.id, tenant_id: "acme", kind: "slack", target_hint: "hooks.slack.com" };
     expect((await lines()).slice(1)).toMatchObject([

@@ -32,6 +32,7 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         adopted: true,
         priorValues,
         encryptedKey: "v1.k.iv.body",
+        metadata: { plan: "gold", gone: null },
         spend: aLedger({ spendNanoUsd: usd("0.000000001"), readAt: NOW + 7, resetsAt: null }),
       });
       expect(created).toEqual({
@@ -65,6 +66,8 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
         adopted: true,
         priorValues,
         encryptedKey: "v1.k.iv.body",
+        metadata: { plan: "gold" },
+        settingsVersion: 1,
         markNonce: expect.stringMatching(/^[0-9a-f-]{36}$/),
         periodSeenAt: null,
         deletedAt: null,
