@@ -54,6 +54,7 @@ describe("a consumer that dies after advancing the period", () => {
     const incoming = incomingOf(readNow);
     for (let last = 1; last < 9; last++) {
       await deleteTenant({ tenantId: acme, actor: anActor() }, deps);
+      await deps.tenants.remove(acme);
       world.now = NOW;
       await createTenant(ownKeyInput(), deps);
       await spendTo(600);

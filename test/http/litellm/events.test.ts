@@ -228,5 +228,5 @@ describe("a body", () => {
 
 it.each(["GET", "PUT"])("answers 405 to %s", async (method) => {
   const answer = await world.call(EVENTS, { method });
-  expect([answer.status, answer.headers.get("Allow")]).toEqual([405, "POST"]);
+  expect([answer.status, answer.headers.get("Allow")]).toEqual([405, "POST, OPTIONS"]);
 });
