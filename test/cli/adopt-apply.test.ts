@@ -172,7 +172,7 @@ describe("a failed adoption", () => {
   it.each([
     ["LiteLLM's master key", { LITELLM_MASTER_KEY: "sk-wrong" }, /LiteLLM's \/team\/list answers 40[13]/],
     ["Bursar's admin token", { ADMIN_TOKEN: "wrong" }, /Bursar's \/v1\/tenants answers 401/],
-    ["a token that may only read", { ADMIN_TOKEN: "read-token" }, /acme: Bursar answers 401/],
+    ["a token that may only read", { ADMIN_TOKEN: "read-token" }, /acme: Bursar answers 403/],
   ])("because %s is not right: exits 1, and nothing is done", async (_, env, words) => {
     await newKey("acme");
     const { code, err } = await adopt(["--apply"], { env });
