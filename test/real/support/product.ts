@@ -113,6 +113,14 @@ export const spendsAtLeast =
   ({ body }: Answer): boolean =>
     body.spend >= usd - 1e-9;
 
+/** A channel of the tenant's own, for events that the channels of the platform get only on request. */
+export async function openSlackChannel(tenantId: string, events: readonly string[]): Promise<void> {
+  const url = `${product.inboxUrl}/slack/${tenantId}`;
+  const channel = { kind: "slack", name: "their own", tenant_id: tenantId, url, events };
+  const { status } = await api.admin("POST", "/v1/channels", channel);
+  if (status !== 201) throw new Error(`no channel: ${status}`);
+}
+
 /** Notices about a tenant that have arrived, newest first. */
 export async function noticesOf(tenantId: string): Promise<InboxMessage[]> {
   const { body } = await send("GET", `${product.inboxUrl}/messages?accepted=true&tenant=${tenantId}`);
