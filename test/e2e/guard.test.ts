@@ -90,7 +90,7 @@ describe("LiteLLM with the setup page pasted", () => {
     expect((await call(made.body.key, 1)).status).toBe(200);
     expect((await api.admin("PATCH", `/v1/tenants/${tenantId}`, { max_budget: 0 })).status).toBe(200);
     const refused = await call(made.body.key, 0);
-    expect(refused.body.error.message).toContain(`Budget exceeded for tenant ${tenantId}.`);
+    expect(refused.body.error.message).toContain(`Tenant ${tenantId} has no budget: its limit is zero.`);
   });
 });
 
