@@ -127,10 +127,13 @@ it("X5: ends with one administrator's whole change when two meet, in Postgres an
   expect(await world.keyRow(hash)).toMatchObject({ max_budget: isFirst ? 110 : 220 });
 });
 
-it("reports a tenant that does not exist", async () => {
-  const input = { tenantId: idOf("nobody"), change: { name: "x" }, actor: anActor() };
-  expect(await changeTenant(input, deps)).toEqual({ ok: false, failure: "not_found" });
-});
+it.each<TenantChange>([{ name: "x" }, { metadata: { plan: "gold" } }])(
+  "reports a tenant that does not exist",
+  async (asked) => {
+    const input = { tenantId: idOf("nobody"), change: asked, actor: anActor() };
+    expect(await changeTenant(input, deps)).toEqual({ ok: false, failure: "not_found" });
+  },
+);
 
 it("throws, with nothing half done, when Postgres is away", async () => {
   world.db.away();

@@ -133,6 +133,15 @@ describe("a tenant with a key of its own", () => {
     expect(audit.map(({ action }) => action)).toEqual(["tenant_created", "tenant_deleted"]);
   });
 
+  it("keeps a refused tenant as deleted while LiteLLM may still have its key", async () => {
+    const failure = { kind: "refused", status: 400, param: null, message: "no" } as const;
+    deps.litellm.createKey = async () => ({ ok: false, failure });
+    deps.litellm.deleteKey = async () => ({ ok: false, failure });
+    expect(await createTenant(ownKeyInput(), deps)).toMatchObject({ failure: { kind: "litellm_refused" } });
+    const kept = await deps.tenants.loadEvenDeleted(acme);
+    expect([kept?.deletedAt, kept?.sync.status]).toEqual([NOW, "pending"]);
+  });
+
   it.each([
     ["is already deleted", async () => null],
     [
