@@ -7,7 +7,10 @@ import { isOfEndedPeriod, isPastReset, periodStartedAt } from "./period.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
 import type { Enforcement, FailPolicy, RefusalSettings, TenantConfig, TenantId } from "./tenant.ts";
 
-export type State = "ok" | "warning" | "grace" | "blocked" | "unknown";
+/** From lenient to strict. Unknown spend says nothing, so that a known state counts before it. */
+export const STATES = ["unknown", "ok", "warning", "grace", "blocked"] as const;
+
+export type State = (typeof STATES)[number];
 
 export type Reason =
   | "within_budget"
@@ -86,7 +89,7 @@ const STATE_OF = {
 /** Why a tenant is in its state. Without `litellm_refused`, which is true of a single call. */
 export type StateReason = keyof typeof STATE_OF;
 
-export const REASONS = Object.keys(STATE_OF) as [StateReason, ...StateReason[]];
+export const STATE_REASONS = Object.keys(STATE_OF) as [StateReason, ...StateReason[]];
 
 export const stateOf = (reason: StateReason): State => STATE_OF[reason];
 
@@ -224,9 +227,6 @@ function spendPart(record: SpendRecord, limitNanoUsd: NanoUsd, now: Instant): Ve
     ageSeconds: Math.max(0, Math.floor((now - asOf(record)) / 1_000)),
   };
 }
-
-/** From lenient to strict. Unknown spend says nothing, so that a known state counts before it. */
-const STATES: readonly State[] = ["unknown", "ok", "warning", "grace", "blocked"];
 
 /**
  * Which of two verdicts on one call counts: a key's own tenant may be inside a team's tenant, and both must allow it. A

@@ -65,7 +65,8 @@ function noToken(c: Context<AppEnv>, token: string | null = null): Response {
   return problem(c, "unauthorized", { headers: CHALLENGE, ...(isKey && { detail: IS_KEY }) });
 }
 
-const IS_KEY = "This is a virtual key, which asks GET /v1/budget. Send a token of ADMIN_TOKENS or READ_TOKENS.";
+const IS_KEY =
+  "This is a virtual key: send it to GET /v1/budget. This call needs a token of ADMIN_TOKENS or READ_TOKENS.";
 
 /** The challenge of RFC 6750 for a token without the rights. */
 function notAdmin(c: Context<AppEnv>): Response {

@@ -44,25 +44,14 @@ export const readBy = <T>(read: (text: string) => T | null, message: string) =>
 /** An instant in ISO 8601 with its offset. */
 export const dateTime = readBy(dateTimeFrom, "must be ISO 8601 with its offset, such as 2026-12-01T00:00:00Z");
 
-const NO_NAME = "must be a text of 1 to 200 characters";
-
 export const NO_KEY = "must not hold a virtual key (sk-…)";
 
 /** Stores, the audit and notices would keep a key that is sent in another field by mistake. */
 export const isKeyless = (text: string) => !holdsVirtualKey(text);
 
-/** A display name: one line, because it becomes part of subjects of e-mails. */
-export const shortName = z
-  .string(NO_NAME)
-  .trim()
-  .min(1, NO_NAME)
-  .max(200, NO_NAME)
-  .regex(/^\P{Cc}*$/u, "must not hold control characters")
-  .refine(isKeyless, NO_KEY);
-
 /** One line of at most `length` characters, for people: it becomes part of notices and of the audit. */
 export const lineOfText = (length: number) => {
-  const message = `must be a text of 1 to ${length} characters`;
+  const message = `must be a string of 1 to ${length} characters`;
   return z
     .string(message)
     .trim()
@@ -72,14 +61,14 @@ export const lineOfText = (length: number) => {
     .refine(isKeyless, NO_KEY);
 };
 
+/** A display name: one line, because it becomes part of subjects of e-mails. */
+export const shortName = lineOfText(200);
+
 /** Why a change is made, for the audit: a field of every body, `?reason=` of every DELETE. */
 export const reason = lineOfText(500);
 
-/** Changes without fields of their own. */
-export const reasonBody = z.strictObject({ reason: reason.optional() });
-
-/** The query of every DELETE. */
-export const reasonQuery = z.strictObject({ reason: reason.optional() });
+/** The body of a change without fields of its own, and the query of every DELETE. */
+export const reasonOnly = z.strictObject({ reason: reason.optional() });
 
 /** The query of a call that takes none. */
 export const emptyQuery = z.strictObject({});

@@ -23,7 +23,7 @@ const PROBLEMS = {
   "channel-not-configured": { status: 409, title: "This deployment cannot send to this kind of channel" },
   "request-running": { status: 409, title: "A request with this idempotency key is still running" },
   "unknown-queue": { status: 409, title: "This deployment has no such queue" },
-  "precondition-failed": { status: 412, title: "It has changed since the version in If-Match" },
+  "precondition-failed": { status: 412, title: "The resource has changed since the version in If-Match" },
   "too-large": { status: 413, title: "The body is too large" },
   "unsupported-encoding": { status: 415, title: "The encoding of the body is not supported" },
   "invalid-fields": { status: 422, title: "Some fields are invalid" },
@@ -79,9 +79,11 @@ export function problem(
   });
 }
 
-/** Of `If-Match`. */
+/** 412: another change came first. */
 export function otherVersion(c: Context<AppEnv>): Response {
-  return problem(c, "precondition-failed", { detail: "Nothing was changed. Read it again, and send its new ETag." });
+  return problem(c, "precondition-failed", {
+    detail: "Nothing was changed. Read the resource again, and send its new ETag.",
+  });
 }
 
 export function noSuchTenant(c: Context<AppEnv>): Response {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
-import { REASONS } from "../../src/budget/verdict.ts";
+import { STATE_REASONS } from "../../src/budget/verdict.ts";
 import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
 import { tags } from "./commands.ts";
 
@@ -136,7 +136,7 @@ const checks: [name: string, table: Table, column: string, values: { refused: st
     ),
   ],
   ["dead_letters_attempts_not_negative", "dead_letters", "attempts", countFromZero],
-  ["tenant_states_reason_known", "tenant_states", "reason", only(...REASONS.map((reason) => `'${reason}'`))],
+  ["tenant_states_reason_known", "tenant_states", "reason", only(...STATE_REASONS.map((reason) => `'${reason}'`))],
 ];
 
 describe.each(postgresBackends)("checks on $name", ({ start }) => {

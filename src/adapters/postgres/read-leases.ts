@@ -8,7 +8,7 @@ import type { ReadLeases } from "../../ports/stores.ts";
 import { type Database, type Row, runStatement } from "./client.ts";
 import { timestampOf } from "./instants.ts";
 import { jsonbText } from "./jsonb.ts";
-import { WITHOUT_SPEND } from "./tenants/tenant-rows.ts";
+import { PERHAPS_WITHOUT_SPEND } from "./tenants/tenant-rows.ts";
 
 export function postgresReadLeases(database: Database): ReadLeases {
   return {
@@ -60,7 +60,7 @@ function dueTenants({ readBefore, limit, now }: Parameters<ReadLeases["take"]>[0
     sql`t.read_leased_until`,
   )},
     unread ${part(spend, sql`s.read_at is null and ${isFree}`, sql`s.read_at nulls first`)},
-    unknown ${part(WITHOUT_SPEND, sql`s.tenant_id is null and ${isFree}`, sql`n.tenant_id`)},
+    unknown ${part(PERHAPS_WITHOUT_SPEND, sql`s.tenant_id is null and ${isFree}`, sql`n.tenant_id`)},
     old ${part(spend, sql`s.read_at < ${timestampOf(readBefore)} and ${isFree}`, sql`s.read_at nulls first`)}`;
 }
 

@@ -6,7 +6,7 @@ import { failure, type Result, success } from "../../ports/result.ts";
 import type { Actor, NewTenant, TenantChange, TenantRecord, TenantSettings } from "../../records/tenant.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
-import { type CreatedTenant, withFirstSpend, withKeyToShow } from "./new-key.ts";
+import { type TenantWithKey, withFirstSpend, withKeyToShow } from "./new-key.ts";
 import { type AdoptionFailure, planAdoption } from "./plan-adoption.ts";
 
 export interface CreateTenantInput {
@@ -41,7 +41,7 @@ type Deps = PublishDeps & SyncDeps;
 export async function createTenant(
   input: CreateTenantInput,
   deps: Deps,
-): Promise<Result<CreatedTenant, CreateTenantFailure>> {
+): Promise<Result<TenantWithKey, CreateTenantFailure>> {
   const { origin, actor } = input;
   const planned =
     origin.kind === "own_key"
@@ -71,7 +71,7 @@ function showKey(
   encryptedKey: string | null,
   { origin, isUnanswered, actor }: CreateTenantInput,
   deps: Deps,
-): Promise<CreatedTenant> {
+): Promise<TenantWithKey> {
   const key = origin.kind === "adopted" || encryptedKey === null ? null : { ...origin, encryptedKey };
   return withKeyToShow(found, key, { made: "tenant_created", isUnanswered, actor }, deps);
 }

@@ -7,7 +7,7 @@ import type { Actor, MadeKey, OwnKey, TenantRecord } from "../../records/tenant.
 import { observeRead } from "../counting/observe.ts";
 import type { SyncDeps, SyncResult } from "../litellm/sync-litellm.ts";
 
-export interface CreatedTenant {
+export interface TenantWithKey {
   /** `sync` says whether LiteLLM has it. */
   readonly tenant: TenantRecord;
   /** To show once; null for an adopted tenant, and for a key that an earlier request may have shown. */
@@ -29,7 +29,7 @@ export async function withKeyToShow(
   key: ShownKey | null,
   { made, isUnanswered, actor }: { made: MadeKey; isUnanswered: boolean; actor: Actor },
   deps: SyncDeps,
-): Promise<CreatedTenant> {
+): Promise<TenantWithKey> {
   const { tenantId, subject } = found.config;
   if (key === null) return { tenant: found, virtualKey: null };
   const { virtualKey, keyHash, encryptedKey } = key;

@@ -8,7 +8,7 @@ import type { Actor, TenantRecord } from "../../records/tenant.ts";
 import { type PublishDeps, publishNewTenant } from "../edge/publish.ts";
 import { type SyncDeps, trySyncLiteLlm } from "../litellm/sync-litellm.ts";
 import { RECHECK_SECONDS } from "../spend/scheduled-read.ts";
-import { type CreatedTenant, withFirstSpend, withKeyToShow, withSpendOf } from "./new-key.ts";
+import { type TenantWithKey, withFirstSpend, withKeyToShow, withSpendOf } from "./new-key.ts";
 
 export interface RestoreTenantInput {
   readonly tenantId: TenantId;
@@ -40,7 +40,7 @@ type Deps = PublishDeps & SyncDeps;
 export async function restoreTenant(
   { tenantId, virtualKey, keyHash, actor, isUnanswered }: RestoreTenantInput,
   deps: Deps,
-): Promise<Result<CreatedTenant, RestoreFailure>> {
+): Promise<Result<TenantWithKey, RestoreFailure>> {
   const { now } = actor;
   const deleted = await deps.tenants.loadEvenDeleted(tenantId);
   if (deleted === null) return failure("not_found");

@@ -7,7 +7,7 @@ import type { AuditAction, AuditRecord } from "../../records/audit.ts";
 import { linePositionOf } from "../../wire/page-cursor.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
-import { NO_CURSOR, pageSize, tenantId, timeRange } from "../fields.ts";
+import { lineOfText, NO_CURSOR, pageSize, tenantId, timeRange } from "../fields.ts";
 import { readQuery } from "../request/read-request.ts";
 
 const cursor = z.string(NO_CURSOR).refine((text) => linePositionOf(text) !== null, NO_CURSOR);
@@ -45,11 +45,9 @@ const ACTIONS = Object.keys({
   dead_letter_replayed: true,
 } satisfies Record<AuditAction, true>) as [AuditAction, ...AuditAction[]];
 
-const NO_ACTOR = "must be the name of a token, bursar or litellm";
-
 export const auditQuery = z.strictObject({
   tenant_id: tenantId.optional(),
-  actor: z.string(NO_ACTOR).min(1, NO_ACTOR).max(200, NO_ACTOR).optional(),
+  actor: lineOfText(200).optional(),
   action: z.enum(ACTIONS).optional(),
   ...timeRange,
   cursor: cursor.optional(),
@@ -59,9 +57,9 @@ export const auditQuery = z.strictObject({
 export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, async (c) => {
   const query = readQuery(c, auditQuery);
   if (!query.ok) return query.failure;
-  const { tenant_id = null, actor = null, action = null, since = null, until = null, limit } = query.value;
-  const asked = { tenantId: tenant_id, actor, action, since, until };
-  const page = await c.get("ports").audit.list({ ...asked, before: query.value.cursor ?? null, limit });
+  const { tenant_id: tenantId = null, actor = null, action = null, since = null, until = null } = query.value;
+  const { cursor: before = null, limit } = query.value;
+  const page = await c.get("ports").audit.list({ tenantId, actor, action, since, until, before, limit });
   return c.json({ data: page.rows.map(auditJson), next_cursor: page.next });
 });
 

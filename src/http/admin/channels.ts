@@ -11,7 +11,7 @@ import type { SendOutcome } from "../../records/delivery.ts";
 import { channelTargetProblem } from "../../wire/target-url.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { emptyQuery, reasonBody } from "../fields.ts";
+import { emptyQuery, reasonOnly } from "../fields.ts";
 import { invalidFields, otherVersion, problem } from "../problem.ts";
 import { etagOf, ifMatch } from "../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../request/read-request.ts";
@@ -57,7 +57,7 @@ export const channelRoutes = new Hono<AppEnv>()
     return (await channels.load(channelId)) === null ? noSuchChannel(c) : otherVersion(c);
   })
   .post(`${PATH}/test`, requireAdmin, async (c) => {
-    const body = await readBody(c, reasonBody);
+    const body = await readBody(c, reasonOnly);
     if (!body.ok) return body.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     if (channelId === null) return noSuchChannel(c);

@@ -8,11 +8,11 @@ import type { FieldError } from "../problem.ts";
 export const IN_OUR_WORDS = { error: wordsFor } as const;
 
 const TYPES: Readonly<Record<string, string>> = {
-  string: "a text",
+  string: "a string",
   number: "a number",
   int: "a whole number",
   boolean: "true or false",
-  array: "a list",
+  array: "an array",
   object: "a JSON object",
   record: "a JSON object",
 };
@@ -28,14 +28,12 @@ function wordsFor(issue: z.core.$ZodRawIssue): string {
     case "too_big":
       return `must ${boundOf(issue.origin, "at most", Number(issue.maximum))}`;
     case "invalid_union":
-      return Array.isArray(issue["options"])
-        ? `must be ${oneOf(issue["options"])}`
-        : "has another type than it must have";
+      return Array.isArray(issue["options"]) ? `must be ${oneOf(issue["options"])}` : "has the wrong type";
     case "invalid_key":
     case "invalid_element":
-      return "has a key or entry that it must not have";
+      return "has a key or entry that is not allowed";
     default:
-      return "has a format that it must not have";
+      return "has an invalid format";
   }
 }
 
@@ -73,8 +71,8 @@ export function fieldErrors(error: z.core.$ZodError, schema: z.core.$ZodType, va
 }
 
 function notAnObject(value: unknown): string {
-  const kind = value === null ? "null" : Array.isArray(value) ? "a list" : (TYPES[typeof value] ?? typeof value);
-  return `The body must be a JSON object, such as {"reason": "…"}, not ${kind}`;
+  const kind = value === null ? "null" : Array.isArray(value) ? "an array" : (TYPES[typeof value] ?? typeof value);
+  return `The body must be a JSON object, not ${kind}`;
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

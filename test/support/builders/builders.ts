@@ -2,7 +2,7 @@
 // about.
 
 import { DEFAULT_BUDGET, type KeyHash, type TenantId } from "../../../src/budget/tenant.ts";
-import { REASONS } from "../../../src/budget/verdict.ts";
+import { STATE_REASONS } from "../../../src/budget/verdict.ts";
 import type { Incoming } from "../../../src/flows/spend/merge-batch.ts";
 import { type SpendMessage, spendMessageSchema } from "../../../src/ports/messages.ts";
 import type { Actor, NewTenant, SyncOutcome, TenantListQuery, TenantRecord } from "../../../src/records/tenant.ts";
@@ -88,5 +88,5 @@ export function incomingOf(message: SpendMessage, differences: Partial<Incoming>
 
 /** Every tenant by id. */
 export function aTenantListQuery(differences: Partial<TenantListQuery> = {}): TenantListQuery {
-  return { reasons: REASONS, search: null, sort: "tenant_id", after: null, limit: 200, ...differences };
+  return { reasons: STATE_REASONS, search: null, sort: "tenant_id", after: null, limit: 200, ...differences };
 }

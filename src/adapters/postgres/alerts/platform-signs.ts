@@ -5,7 +5,7 @@ import type { Instant } from "../../../budget/instant.ts";
 import type { PlatformBounds, PlatformSigns } from "../../../records/platform-alert.ts";
 import { type Database, runStatement } from "../client.ts";
 import { ms, timestampOf } from "../instants.ts";
-import { WITHOUT_SPEND } from "../tenants/tenant-rows.ts";
+import { PERHAPS_WITHOUT_SPEND } from "../tenants/tenant-rows.ts";
 
 /** Ignores dead letters of the platform's own notices: the channel that failed would have to deliver the alert. */
 export async function readSigns(
@@ -64,7 +64,7 @@ function unreadTenants(unreadBefore: Instant): SQL {
         from tenant_spend s join tenant_configs t on t.tenant_id = s.tenant_id
         where s.read_at is null and t.litellm_sync_since <= ${before} and ${IS_READ}
       union all select t.tenant_id, t.litellm_sync_since
-        from ${WITHOUT_SPEND} where s.tenant_id is null and t.litellm_sync_since <= ${before} and ${IS_READ}) u
+        from ${PERHAPS_WITHOUT_SPEND} where s.tenant_id is null and t.litellm_sync_since <= ${before} and ${IS_READ}) u
     where (select max(s.read_at) from tenant_spend s) > ${before}
       and not exists (select from platform_alerts p where p.kind in ('litellm_out', 'litellm_silent')
         and coalesce(p.ended_at > ${before}, true))

@@ -10,8 +10,8 @@ import type { Actor, TenantKey } from "../../../records/tenant.ts";
 import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
-import { isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { ms, timestampOf } from "../instants.ts";
+import { isChangedOrAccepted, NEXT_REVISION, NEXT_VERSION } from "../settings-version.ts";
 import { lockTenant, pendingSync, updatedAt } from "../tenants/tenant-changes.ts";
 import { firstTenant, selectTenants } from "../tenants/tenant-rows.ts";
 
@@ -49,7 +49,7 @@ export function postgresTenantKeys(database: Database): TenantKeys {
           where k.tenant_id = b.tenant_id and k.key_hash = ${from} returning k.tenant_id),
         after as (update tenant_configs t
           set subject_id = case when t.subject_id = ${from} then ${to} else t.subject_id end,
-            ${USABLE}, revision = nextval('config_revision'), ${updatedAt(now)}, ${pendingSync(sql`true`, { now })}
+            ${USABLE}, ${NEXT_REVISION}, ${updatedAt(now)}, ${pendingSync(sql`true`, { now })}
           from replaced r where t.tenant_id = r.tenant_id returning t.*),
         audit as (${auditInsert(withKey(line, to, from))})
         select from before`,
@@ -72,7 +72,7 @@ export function postgresTenantKeys(database: Database): TenantKeys {
         statements: [endOf(tenantId, keyHash, line, actor)],
         outcome: (db) =>
           db.execute(
-            sql`${tenantWith(tenantId, keyHash)} and t.subject_id <> ${keyHash} and ${isAsAccepted(actor, line)}`,
+            sql`${tenantWith(tenantId, keyHash)} and t.subject_id <> ${keyHash} and ${isChangedOrAccepted(actor, line)}`,
           ),
         read: ({ rows }) => firstTenant(rows),
       });
@@ -107,7 +107,7 @@ export function postgresTenantKeys(database: Database): TenantKeys {
         update tenant_configs t
           set carried = ${decimalFromNanoUsd(spendNanoUsd)}::numeric
               + case when t.carried_period = ${period} then t.carried else 0 end,
-            carried_period = ${period}, revision = nextval('config_revision'), ${updatedAt(now)}
+            carried_period = ${period}, ${NEXT_REVISION}, ${updatedAt(now)}
           from carried c where t.tenant_id = c.tenant_id`,
         tenantWith(tenantId, keyHash),
       ]);
@@ -128,7 +128,7 @@ function endOf(
   { now, operation }: Pick<Actor, "now"> & Partial<Actor>,
 ): SQL {
   const at = timestampOf(now);
-  const version = operation === undefined ? sql.raw("revision = nextval('config_revision')") : NEXT_VERSION;
+  const version = operation === undefined ? NEXT_REVISION : NEXT_VERSION;
   return sql`with before as (${lockTenant(tenantId, operation && { operation }, sql`subject_id <> ${keyHash}`)}),
     ended as (update tenant_keys k set ends_at = ${at} from before b
       where k.tenant_id = b.tenant_id and k.key_hash = ${keyHash} and coalesce(k.ends_at > ${at}, true)

@@ -11,12 +11,12 @@ import type { Actor } from "../../../records/tenant.ts";
 import { creationSource, sourceIdOf, withReason } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, runQuery } from "../client.ts";
-import { acceptedVersions } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { comesAfter, pageOf } from "../page.ts";
 import { notificationChannels as channels } from "../schema/notice-tables.ts";
 import { tenantConfigs } from "../schema/tables.ts";
+import { isOneOfVersions } from "../settings-version.ts";
 import { channelFromRow } from "./channel-rows.ts";
 
 export function postgresChannels(database: Database): Channels {
@@ -119,7 +119,7 @@ function changeChannel(
     ],
     outcome: selectChannel(
       channelId,
-      sql`(${acceptedVersions(sql`${channels.version}`, actor.operation.ifVersion)}
+      sql`(${isOneOfVersions(sql`${channels.version}`, actor.operation.ifVersion)}
         or exists (select from audit_log where source_id = ${sourceId}))`,
     ),
     read: firstChannel,
@@ -147,7 +147,7 @@ function lockChannel(channelId: ChannelId, { operation }: Actor): SQL {
   return sql`select c.* from notification_channels c
     where c.id = ${channelId}::uuid and not exists (select from tenant_configs t
       where t.tenant_id = c.tenant_id and t.deleted_at is not null)
-      and ${acceptedVersions(sql.raw("c.version"), operation.ifVersion)}
+      and ${isOneOfVersions(sql.raw("c.version"), operation.ifVersion)}
     for update of c`;
 }
 

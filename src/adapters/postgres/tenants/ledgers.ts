@@ -15,6 +15,7 @@ import { auditInsert } from "../audit/audit-insert.ts";
 import { type Database, type Row, runBatch, runStatement } from "../client.ts";
 import { isoText, timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
+import { NEXT_REVISION } from "../settings-version.ts";
 import {
   ledgerFrom,
   ledgerJson,
@@ -128,7 +129,7 @@ async function saveLedgers(database: Database, changes: readonly LedgerChange[])
       from before b join saved s on s.tenant_id = b.tenant_id
       where t.tenant_id = b.tenant_id and ${IS_LATER_PERIOD} returning t.*),
     followed as (update tenant_configs t
-      set budget_reset_at = s.resets_at, revision = nextval('config_revision'), ${updatedAt(null)}
+      set budget_reset_at = s.resets_at, ${NEXT_REVISION}, ${updatedAt(null)}
       from before b join saved s on s.tenant_id = b.tenant_id left join known k on k.tenant_id = b.tenant_id
       where t.tenant_id = b.tenant_id and ${IS_NEW_END} returning t.*),
     audit as (${auditInsert({ ...advance, before: sql`before`, after: sql`advanced` })}),
@@ -168,8 +169,8 @@ export function ownerJson({ tenantId, subject }: LedgerOwner) {
 }
 
 /** The columns that a new period sets, from its spend `s`. The notice and the publication to the edge follow. */
-export const NEW_PERIOD = sql.raw(`litellm_key_last_reset = s.period_started_at, budget_reset_at = s.resets_at,
-  period_seen_at = s.read_at, revision = nextval('config_revision')`);
+export const NEW_PERIOD = sql`litellm_key_last_reset = s.period_started_at, budget_reset_at = s.resets_at,
+  period_seen_at = s.read_at, ${NEXT_REVISION}`;
 
 /** When the current period of the tenant `b` began. */
 export const PERIOD_START = sql.raw("coalesce(b.litellm_key_last_reset, b.subject_created_at)");

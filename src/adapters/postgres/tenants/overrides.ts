@@ -13,11 +13,11 @@ import type { Actor, OnTenantFault } from "../../../records/tenant.ts";
 import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { type Change, createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, type Row, runQuery, runStatement } from "../client.ts";
-import { isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { isoText, timestampOf } from "../instants.ts";
 import { comesAfter, isWithin, pageOf } from "../page.ts";
 import { readEachTenant } from "../read-each.ts";
 import { budgetOverrides, tenantConfigs } from "../schema/tables.ts";
+import { isChangedOrAccepted, NEXT_REVISION, NEXT_VERSION } from "../settings-version.ts";
 import { overrideColumn, overrideFromRow } from "./override-rows.ts";
 import { lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
 import { selectTenants, tenantFromRow } from "./tenant-rows.ts";
@@ -118,7 +118,7 @@ function change(
     outcome: (db) =>
       db.execute(sql`select tenant.*, ${overrideColumn} as override, l.id is not null as has_changed
         from (${selectTenants()} where t.tenant_id = ${tenantId} and t.deleted_at is null
-          and ${isAsAccepted(actor, line)}) tenant
+          and ${isChangedOrAccepted(actor, line)}) tenant
         left join audit_log l on l.source_id = ${line.sourceId}
         join budget_overrides o on o.tenant_id = tenant.tenant_id and o.id = ${id}`),
     read: ({ rows: [row] }) =>
@@ -132,7 +132,7 @@ function change(
 function withAudit(
   line: Omit<Parameters<typeof auditInsert>[0], "detail">,
   { now }: Pick<Actor, "now">,
-  version = sql.raw("revision = nextval('config_revision')"),
+  version: SQL = NEXT_REVISION,
 ): SQL {
   const detail = { from: sql`changed`, value: CHANGED_OVERRIDE };
   return sql`after as (update tenant_configs t

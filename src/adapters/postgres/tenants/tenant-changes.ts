@@ -11,9 +11,9 @@ import { refusalSettingsJson } from "../../../wire/refusal-settings.ts";
 import { auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import type { Database, Row } from "../client.ts";
-import { isAccepted, isAsAccepted, NEXT_VERSION } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
+import { acceptsVersion, isChangedOrAccepted, NEXT_VERSION } from "../settings-version.ts";
 import { firstTenant, selectTenants, tenantFromRow } from "./tenant-rows.ts";
 
 /**
@@ -46,7 +46,7 @@ export async function changeTenant(
     select from before`;
   return makeChange(database, {
     statements: [changed],
-    outcome: (db) => db.execute(sql`${livingTenant(tenantId)} and ${isAsAccepted(actor, line)}`),
+    outcome: (db) => db.execute(sql`${livingTenant(tenantId)} and ${isChangedOrAccepted(actor, line)}`),
     read: ({ rows }) => firstTenant(rows),
   });
 }
@@ -70,7 +70,7 @@ export async function setTenantSuspended(
     statements: [switched],
     outcome: (db) =>
       db.execute(sql`select tenant.*, (select id::float8 from audit_log where source_id = ${line.sourceId}) as audit_id
-        from (${livingTenant(tenantId)} and ${isAsAccepted(actor, line)}) tenant`),
+        from (${livingTenant(tenantId)} and ${isChangedOrAccepted(actor, line)}) tenant`),
     read: ({ rows: [row] }) => (row === undefined ? null : auditedChange(row)),
   });
 }
@@ -117,7 +117,7 @@ function askedColumns(change: TenantChange): SQL {
 /** With an actor, only a version that it accepts: what waited for the lock then sees the version of who went before. */
 export function lockTenant(tenantId: TenantId, actor?: Pick<Actor, "operation">, where = sql`true`): SQL {
   return sql`select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is null
-    and ${where} and ${isAccepted(actor)} for no key update`;
+    and ${where} and ${acceptsVersion(actor)} for no key update`;
 }
 
 /**

@@ -10,6 +10,7 @@ import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, violatedUnique } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { NEXT_REVISION } from "../settings-version.ts";
 import { ledgerJson, ledgerRows, ledgerUpsert } from "./ledger-rows.ts";
 import { pairsOf, pendingSync, refusalOf, updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
@@ -88,7 +89,7 @@ export async function replaceUnshownKey(
     spend as (delete from tenant_spend s using before b where s.tenant_id = b.tenant_id),
     after as (update tenant_configs t set subject_id = ${keyHash}, sealed_key = ${encryptedKey},
         subject_created_at = ${now}, subject_missing_at = null, litellm_blocked_at = null, litellm_budget_id = null, ${updatedAt(actor.now)},
-        revision = nextval('config_revision'), ${pendingSync(sql`true`, actor)}
+        ${NEXT_REVISION}, ${pendingSync(sql`true`, actor)}
       from before b where t.tenant_id = b.tenant_id returning t.*),
     keys as (insert into tenant_keys (key_hash, tenant_id, created_at) select ${keyHash}, tenant_id, ${now} from after),
     audit as (${auditInsert(line)})

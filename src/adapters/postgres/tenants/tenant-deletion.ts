@@ -10,8 +10,8 @@ import type { Actor, OwnKey, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, runStatement, violatedUnique } from "../client.ts";
-import { NEXT_VERSION } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
+import { NEXT_VERSION } from "../settings-version.ts";
 import { livingTenant, lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 

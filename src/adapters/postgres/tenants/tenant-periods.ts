@@ -11,6 +11,7 @@ import { type AuditLine, auditInsert, lineOf } from "../audit/audit-insert.ts";
 import { makeChange } from "../audit/make-change.ts";
 import { type Database, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
+import { NEXT_SETTINGS_VERSION } from "../settings-version.ts";
 import { ledgerJson, ledgerRows, ledgerUpsert, lockSpend, lockTenants } from "./ledger-rows.ts";
 import { NEW_PERIOD, PERIOD_START } from "./ledgers.ts";
 import { auditedChange, updatedAt } from "./tenant-changes.ts";
@@ -33,7 +34,7 @@ export async function resetTenantPeriod(
   const reset = sql`with before as (select * from tenant_configs t where ${itsOwn} for no key update),
     coming as (select c.* from ${ledgerRows([row], sql`tenant_id text, version bigint`)}),
     spend as (${ledgerUpsert(sql`coming c join before b on b.tenant_id = c.tenant_id and ${periodBeganAt(since)}`)}),
-    after as (update tenant_configs t set ${NEW_PERIOD}, settings_version = t.settings_version + 1, ${updatedAt(actor.now)}
+    after as (update tenant_configs t set ${NEW_PERIOD}, ${NEXT_SETTINGS_VERSION}, ${updatedAt(actor.now)}
       from spend s where t.tenant_id = s.tenant_id returning t.*),
     audit as (${auditInsert(line)}),
     overtaken as (select * from before b where not ${periodBeganAt(since)}),

@@ -52,9 +52,10 @@ export function selectTenants(from: { tenants: SQL; spends?: SQL } = { tenants: 
 
 /**
  * Tenants `t`, their spend as `s`: those without any, and those with a limit of 0. An index of `tenant_states` has
- * them, so that no query has to look through every tenant for the few that have no spend yet.
+ * them, so that no query has to look through every tenant for the few that have no spend yet. A query
+ * adds `s.tenant_id is null`.
  */
-export const WITHOUT_SPEND = sql.raw(`(select tenant_id from tenant_states where used = -1) n
+export const PERHAPS_WITHOUT_SPEND = sql.raw(`(select tenant_id from tenant_states where used = -1) n
   join tenant_configs t on t.tenant_id = n.tenant_id left join tenant_spend s on s.tenant_id = t.tenant_id`);
 
 const numeric = <T>(read: (text: string) => T | null) =>

@@ -12,6 +12,7 @@ import { type Database, runBatch, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { tenantConfigs } from "../schema/tables.ts";
+import { NEXT_REVISION } from "../settings-version.ts";
 import { livingTenant, updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
 
@@ -107,7 +108,7 @@ export async function noteSubject(
     after as (update tenant_configs t
       set subject_missing_at = case when ${isMissing} then coalesce(t.subject_missing_at, ${at}) end,
         litellm_blocked_at = case when ${isBlocked} then coalesce(t.litellm_blocked_at, ${at}) end,
-        revision = nextval('config_revision'), ${updatedAt(now)}
+        ${NEXT_REVISION}, ${updatedAt(now)}
       from before where t.tenant_id = before.tenant_id returning t.*),
     audit as (${auditInsert({ ...line, before: sql`before`, after: sql`after` })})
     select from after`,

@@ -10,7 +10,7 @@ import type { TenantRecord } from "../../../records/tenant.ts";
 import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
-import { reasonBody } from "../../fields.ts";
+import { reasonOnly } from "../../fields.ts";
 import { dependencyUnavailable, noSuchTenant, otherVersion, problem } from "../../problem.ts";
 import { etagOf } from "../../request/if-match.ts";
 import { readBody } from "../../request/read-request.ts";
@@ -22,7 +22,7 @@ import { virtualKeyFrom } from "./virtual-key.ts";
 export const deletedTenantRoutes = new Hono<AppEnv>().post("/v1/tenants/:id/restore", requireAdmin, async (c) => {
   const tenantId = tenantIdFrom(c.req.param("id"));
   if (tenantId === null) return noSuchTenant(c);
-  const body = await readBody(c, reasonBody);
+  const body = await readBody(c, reasonOnly);
   if (!body.ok) return body.failure;
   return once(c, { route: `POST /v1/tenants/${tenantId}/restore`, json: body.value.json }, (isUnanswered) =>
     restore(c, tenantId, isUnanswered),
@@ -52,10 +52,13 @@ function restorationProblem(c: Context<AppEnv>, tenantId: TenantId, reason: Rest
     case "not_deleted":
       return problem(c, "tenant-taken", { detail: `Tenant ${tenantId} is not deleted.` });
     case "unreleased":
-      return dependencyUnavailable(c, "LiteLLM still has keys of the deleted tenant, and did not delete them now.");
+      return dependencyUnavailable(
+        c,
+        "LiteLLM did not delete the tenant's old keys. Nothing was restored; try again when LiteLLM answers.",
+      );
     case "subject_taken":
       return problem(c, "subject-taken", {
-        detail: "Another tenant has its LiteLLM key or team by now. Delete that tenant first.",
+        detail: "Another tenant now has its LiteLLM key or team. Delete that tenant first.",
       });
     case "other_body":
       return problem(c, "idempotency-key-reused");

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { parseDuration } from "../../../budget/instant.ts";
 import { type BasisPoints, basisPointsFromNumber, percentNumber } from "../../../budget/money.ts";
 import { ALERT_THRESHOLD_RANGE, GRACE_THRESHOLD_RANGE } from "../../../budget/tenant.ts";
-import { REASONS, type State, type StateReason, stateOf } from "../../../budget/verdict.ts";
+import { STATE_REASONS, STATES, type State, type StateReason, stateOf } from "../../../budget/verdict.ts";
 import { isKeptByLiteLlm } from "../../../flows/litellm/litellm-duration.ts";
 import { MAX_PAIRS } from "../../../flows/tenants/change-tenant.ts";
 import type { TenantChange, TenantList, TenantListQuery, TenantSort } from "../../../records/tenant.ts";
@@ -56,7 +56,7 @@ const duration = z
 /** Agents' developers read both in terminals and logs. */
 const MAX_REFUSAL_TEXT = 300;
 
-const NO_MESSAGE = `must be a text of 1 to ${MAX_REFUSAL_TEXT} characters`;
+const NO_MESSAGE = `must be a string of 1 to ${MAX_REFUSAL_TEXT} characters`;
 
 /** One line of plain text. Control characters and those that reverse the direction of text could disguise it. */
 const refusalMessage = z
@@ -88,12 +88,12 @@ const refusal = z
   .pipe(refusalSettings);
 
 export const TOO_MANY_PAIRS = `must have at most ${MAX_PAIRS} pairs`;
-const NO_PAIRS = 'must be an object of texts, such as {"plan": "gold"}; null removes a pair';
+const NO_PAIRS = 'must be an object of strings, such as {"plan": "gold"}; null removes a pair';
 
 /** The caller's own. Postgres stores neither NUL nor lone surrogates. */
 const metadata = z
   .record(z.string(), lineOfText(500).nullable(), NO_PAIRS)
-  .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, TOO_MANY_PAIRS)
+  .refine((pairs) => Object.values(pairs).filter((text) => text !== null).length <= MAX_PAIRS, TOO_MANY_PAIRS)
   .refine((pairs) => Object.keys(pairs).every((key) => lineOfText(40).safeParse(key).data === key), {
     message: "must have keys of 1 to 40 characters, without a virtual key, line breaks or spaces at the ends",
   });
@@ -110,9 +110,9 @@ const settings = {
   metadata,
 };
 
-/** The raw key, or its sha256, which LiteLLM calls the token. Only the hash goes further. */
 const NO_LITELLM_KEY = "must be a virtual key (sk-…) or its sha256 hash";
 
+/** The raw key, or its sha256, which LiteLLM calls the token. Only the hash goes further. */
 const litellmKey = z
   .string(NO_LITELLM_KEY)
   .max(500, NO_LITELLM_KEY)
@@ -121,7 +121,7 @@ const litellmKey = z
 
 const ONE_SUBJECT = "must not be sent together with litellm_key";
 
-/** Of PATCH. */
+/** The body of PATCH: every setting is optional. */
 export const tenantChangeBody = z.strictObject({ ...settings, reason }).partial();
 
 export const newTenantBody = z
@@ -138,24 +138,14 @@ export const newTenantBody = z
     when: ({ value }) => typeof value === "object" && value !== null,
   });
 
-const STATES = ["ok", "warning", "grace", "blocked", "unknown"] as const satisfies readonly State[];
-
 const SORTS = ["tenant_id", "-used_percent"] as const satisfies readonly TenantSort[];
-
-const NO_SEARCH = "must be a text of 1 to 200 characters";
 
 /** The filters of the list as a query of the port. A state is the reasons that lead to it. */
 export const tenantListQuery = z
   .strictObject({
     state: z.enum([...STATES, "deleted"]).optional(),
-    reason: z.enum(REASONS).optional(),
-    q: z
-      .string(NO_SEARCH)
-      .trim()
-      .min(1, NO_SEARCH)
-      .max(200, NO_SEARCH)
-      .regex(/^[^\p{Cc}\p{Cs}]*$/u, NO_SEARCH)
-      .optional(),
+    reason: z.enum(STATE_REASONS).optional(),
+    q: lineOfText(200).optional(),
     sort: z.enum(SORTS).default("tenant_id"),
     cursor: z.string(NO_CURSOR).optional(),
     limit: pageSize,
@@ -167,7 +157,7 @@ export const tenantListQuery = z
     }
     const isAsked = (each: StateReason) =>
       (state === undefined || stateOf(each) === state) && (reason === undefined || each === reason);
-    const reasons = state === "deleted" && reason === undefined ? "deleted" : REASONS.filter(isAsked);
+    const reasons = state === "deleted" && reason === undefined ? "deleted" : STATE_REASONS.filter(isAsked);
     return { reasons, search, sort, after, limit };
   });
 
