@@ -28,6 +28,11 @@ export function limitAt(config: TenantConfig, now: Instant): Limit {
   };
 }
 
+/** What is left up to the limit, never negative. Not the distance to the block threshold. */
+export function remainingOf(limitNanoUsd: NanoUsd, spendNanoUsd: NanoUsd): NanoUsd {
+  return spendNanoUsd < limitNanoUsd ? limitNanoUsd - spendNanoUsd : 0n;
+}
+
 /** What an override that is over has added to the limit version: one when it was granted, one when it ended. */
 export const CHANGES_OF_ENDED = 2;
 

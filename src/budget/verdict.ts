@@ -1,7 +1,7 @@
 // The verdict: whether a tenant may spend, its state, and the reason. Pure; the moment of the answer is an argument.
 
 import type { Instant } from "./instant.ts";
-import { limitAt } from "./limit.ts";
+import { limitAt, remainingOf } from "./limit.ts";
 import { type BasisPoints, type NanoUsd, shareOf } from "./money.ts";
 import { isOfEndedPeriod, isPastReset, periodStartedAt } from "./period.ts";
 import { asOf, type SpendRecord } from "./spend.ts";
@@ -222,7 +222,7 @@ function spendPart(record: SpendRecord, limitNanoUsd: NanoUsd, now: Instant): Ve
   return {
     spendNanoUsd,
     used: shareOf(spendNanoUsd, limitNanoUsd),
-    remainingNanoUsd: spendNanoUsd < limitNanoUsd ? limitNanoUsd - spendNanoUsd : 0n,
+    remainingNanoUsd: remainingOf(limitNanoUsd, spendNanoUsd),
     asOf: asOf(record),
     ageSeconds: Math.max(0, Math.floor((now - asOf(record)) / 1_000)),
   };

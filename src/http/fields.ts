@@ -68,7 +68,7 @@ export const shortName = lineOfText(200);
 export const reason = lineOfText(500);
 
 /** The body of a change without fields of its own, and the query of every DELETE. */
-export const reasonOnly = z.strictObject({ reason: reason.optional() });
+export const reasonBody = z.strictObject({ reason: reason.optional() });
 
 /** The query of a call that takes none. */
 export const emptyQuery = z.strictObject({});

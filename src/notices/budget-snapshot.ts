@@ -2,6 +2,7 @@
 // from here, so that no two of them contradict each other. Compares exactly, decides nothing.
 
 import type { Instant } from "../budget/instant.ts";
+import { remainingOf } from "../budget/limit.ts";
 import { type BasisPoints, type NanoUsd, partOf, shareOf, WHOLE } from "../budget/money.ts";
 import type { State } from "../budget/verdict.ts";
 import type { AlertNotice } from "./notice.ts";
@@ -48,7 +49,7 @@ export function snapshotOf(notice: AlertNotice): BudgetSnapshot {
     maxBudgetNanoUsd,
     overrideNanoUsd: atLeastZero(limitNanoUsd - maxBudgetNanoUsd),
     used,
-    remainingNanoUsd: atLeastZero(limitNanoUsd - spendNanoUsd),
+    remainingNanoUsd: remainingOf(limitNanoUsd, spendNanoUsd),
     block,
     resetsAt: alert.resetsAt,
     observes: notice.enforcement === "observe",

@@ -2,7 +2,7 @@
 
 import type { AlertDetail } from "../budget/alert.ts";
 import type { Instant } from "../budget/instant.ts";
-import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber } from "../budget/money.ts";
+import { type NanoUsd, nanoUsdFromDecimal, nanoUsdFromNumber, usdNumber } from "../budget/money.ts";
 import { cut, oneLine } from "./sanitize.ts";
 
 /** Longer reasons are cut; the admin API shows them whole. */
@@ -14,6 +14,18 @@ const DATE = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:?\d{2}))?$/;
 export function moneyOf(detail: AlertDetail | null, field: string): NanoUsd | null {
   const value = detail?.[field];
   return typeof value === "string" ? nanoUsdFromDecimal(value) : nanoUsdFromNumber(value);
+}
+
+/** Fields that hold an amount: decimal strings in Postgres, which are exact, and numbers in JSON. */
+const MONEY_FIELDS = ["override_amount", "spend_before", "spend_after"];
+
+/** A detail as JSON, its amounts as numbers. Null where an amount cannot be read. */
+export function detailJson(detail: AlertDetail | null): Record<string, string | number | null> {
+  const amounts = MONEY_FIELDS.filter((field) => detail?.[field] !== undefined).map((field) => {
+    const amount = moneyOf(detail, field);
+    return [field, amount === null ? null : usdNumber(amount)] as const;
+  });
+  return { ...detail, ...Object.fromEntries(amounts) };
 }
 
 export function textOf(detail: AlertDetail | null, field: string): string | null {

@@ -1,11 +1,11 @@
 // The JSON event of webhook channels. Programs read it, so a name never changes its meaning.
 
-import type { AlertDetail, AlertEventType } from "../budget/alert.ts";
+import type { AlertEventType } from "../budget/alert.ts";
 import { iso } from "../budget/instant.ts";
 import { percentNumber, usdNumber } from "../budget/money.ts";
 import type { PlatformAlertRecord } from "../records/platform-alert.ts";
 import { snapshotOf } from "./budget-snapshot.ts";
-import { moneyOf } from "./detail.ts";
+import { detailJson } from "./detail.ts";
 import type { AlertNotice, Notice, PlatformNotice, TestNotice } from "./notice.ts";
 
 /** LiteLLM's projections are hints, of which no notice is made. */
@@ -33,9 +33,6 @@ interface NoticeEvent {
   readonly timestamp: string;
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
 }
-
-/** Fields of a detail that hold an amount, as a decimal string. */
-const MONEY_FIELDS = ["override_amount", "spend_before", "spend_after"];
 
 /** The JSON text to sign and send: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
 export function eventBody(notice: Notice): string {
@@ -90,12 +87,4 @@ function testEvent({ test }: TestNotice): NoticeEvent {
     timestamp: iso(test.requestedAt),
     data: { test_id: test.id, tenant_id: test.tenantId, channel_name: test.channelName },
   };
-}
-
-function detailJson(detail: AlertDetail | null): Record<string, string | number | null> {
-  const amounts = MONEY_FIELDS.filter((field) => detail?.[field] !== undefined).map((field) => {
-    const amount = moneyOf(detail, field);
-    return [field, amount === null ? null : usdNumber(amount)] as const;
-  });
-  return { ...detail, ...Object.fromEntries(amounts) };
 }

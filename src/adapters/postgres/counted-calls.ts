@@ -4,7 +4,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
 import { SKEW_MS } from "../../budget/counting.ts";
-import type { Instant } from "../../budget/instant.ts";
+import { type Instant, iso } from "../../budget/instant.ts";
 import { decimalFromNanoUsd } from "../../budget/money.ts";
 import { SPEND_RATE_HALF_LIFE_MS, SPEND_RATE_SPAN_MS } from "../../budget/spend.ts";
 import type { TenantId } from "../../budget/tenant.ts";
@@ -165,5 +165,3 @@ function raiseSpend(bounds: readonly SpendBound[]): SQL {
       source = excluded.source, spend_version = s.spend_version + 1
     where s.period_started_at = excluded.period_started_at and s.spend < excluded.spend`;
 }
-
-const iso = (at: Instant): string => new Date(at).toISOString();

@@ -23,10 +23,13 @@ export interface ChangeChannelInput {
   readonly actor: Actor;
 }
 
-export type ChangeChannelFailure =
+type ChannelNotChanged =
   | { readonly kind: "channel_not_found" }
   /** Another change came first. */
-  | { readonly kind: "other_version" }
+  | { readonly kind: "other_version" };
+
+export type ChangeChannelFailure =
+  | ChannelNotChanged
   /** The request names a part that a channel of this kind does not have. */
   | {
       readonly kind: "foreign_part";
@@ -62,9 +65,27 @@ export async function changeChannel(
   const encrypted = wanted === null ? {} : await encryptTarget(wanted, deps);
   const changed = await deps.channels.change(channelId, { ...change, ...encrypted }, actor);
   if (changed !== null) return success(changed);
-  const { ifVersion } = actor.operation;
-  const isThere = ifVersion !== undefined && (await deps.channels.load(channelId)) !== null;
-  return failure({ kind: isThere ? "other_version" : "channel_not_found" });
+  return failure(await whyNotChanged(channelId, actor, deps));
+}
+
+/** @throws when Postgres cannot be reached. */
+export async function removeChannel(
+  { channelId, actor }: Pick<ChangeChannelInput, "channelId" | "actor">,
+  deps: Pick<Deps, "channels">,
+): Promise<Result<null, ChannelNotChanged>> {
+  return (await deps.channels.remove(channelId, actor))
+    ? success(null)
+    : failure(await whyNotChanged(channelId, actor, deps));
+}
+
+/** The statement that locks the channel changed nothing: it is gone, or has another version. */
+async function whyNotChanged(
+  channelId: ChannelId,
+  { operation }: Actor,
+  { channels }: Pick<Deps, "channels">,
+): Promise<ChannelNotChanged> {
+  const isThere = operation.ifVersion !== undefined && (await channels.load(channelId)) !== null;
+  return { kind: isThere ? "other_version" : "channel_not_found" };
 }
 
 /** Decrypts the present target only when the change keeps a part of it. */

@@ -3,7 +3,7 @@
 
 import { type Context, Hono } from "hono";
 import type * as z from "zod";
-import { type ChangeChannelFailure, changeChannel } from "../../flows/channels/change-channel.ts";
+import { type ChangeChannelFailure, changeChannel, removeChannel } from "../../flows/channels/change-channel.ts";
 import { createChannel } from "../../flows/channels/create-channel.ts";
 import { testChannel } from "../../flows/channels/test-channel.ts";
 import type { ChannelKind, ChannelRecord, ChannelTarget } from "../../records/channel.ts";
@@ -11,7 +11,7 @@ import type { SendOutcome } from "../../records/delivery.ts";
 import { channelTargetProblem } from "../../wire/target-url.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { emptyQuery, reasonOnly } from "../fields.ts";
+import { emptyQuery, reasonBody } from "../fields.ts";
 import { invalidFields, otherVersion, problem } from "../problem.ts";
 import { etagOf, ifMatch } from "../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../request/read-request.ts";
@@ -51,13 +51,12 @@ export const channelRoutes = new Hono<AppEnv>()
     const deletion = await readDeletion(c);
     if (!deletion.ok) return deletion.failure;
     const channelId = channelIdFrom(c.req.param("id"));
-    const { channels } = c.get("ports");
     if (channelId === null) return noSuchChannel(c);
-    if (await channels.remove(channelId, c.get("actor"))) return c.body(null, 204);
-    return (await channels.load(channelId)) === null ? noSuchChannel(c) : otherVersion(c);
+    const removed = await removeChannel({ channelId, actor: c.get("actor") }, c.get("ports"));
+    return removed.ok ? c.body(null, 204) : changeProblem(c, removed.failure);
   })
   .post(`${PATH}/test`, requireAdmin, async (c) => {
-    const body = await readBody(c, reasonOnly);
+    const body = await readBody(c, reasonBody);
     if (!body.ok) return body.failure;
     const channelId = channelIdFrom(c.req.param("id"));
     if (channelId === null) return noSuchChannel(c);

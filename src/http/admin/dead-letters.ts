@@ -7,7 +7,7 @@ import { replayDeadLetter } from "../../flows/notices/replay-dead-letter.ts";
 import type { DeadLetterRecord } from "../../records/dead-letter.ts";
 import type { AppEnv } from "../app-env.ts";
 import { requireAdmin, requireRead } from "../auth.ts";
-import { pageCursor, pageSize, reasonOnly, timeRange } from "../fields.ts";
+import { pageCursor, pageSize, reasonBody, timeRange } from "../fields.ts";
 import { problem } from "../problem.ts";
 import { readBody, readQuery } from "../request/read-request.ts";
 import { onceAsAnswered } from "./idempotency.ts";
@@ -27,7 +27,7 @@ export const deadLetterRoutes = new Hono<AppEnv>()
     return c.json({ data: page.rows.map(letterJson), next_cursor: page.next });
   })
   .post("/v1/dead-letters/:id/replay", requireAdmin, async (c) => {
-    const body = await readBody(c, reasonOnly);
+    const body = await readBody(c, reasonBody);
     if (!body.ok) return body.failure;
     const id = c.req.param("id");
     return onceAsAnswered(c, { route: `POST /v1/dead-letters/${id}/replay`, json: body.value.json }, async () => {

@@ -33,7 +33,7 @@ function wordsFor(issue: z.core.$ZodRawIssue): string {
     case "invalid_element":
       return "has a key or entry that is not allowed";
     default:
-      return "has an invalid format";
+      return "has the wrong format";
   }
 }
 

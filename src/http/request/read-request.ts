@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import type * as z from "zod";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { AppEnv } from "../app-env.ts";
-import { emptyQuery, reasonOnly } from "../fields.ts";
+import { emptyQuery, reasonBody } from "../fields.ts";
 import { invalidFields, problem } from "../problem.ts";
 import { fieldErrors, IN_OUR_WORDS } from "./field-errors.ts";
 
@@ -50,7 +50,7 @@ export function readQuery<T extends z.ZodType>(c: Context<AppEnv>, schema: T): R
 /** For DELETE, whose only field is `?reason=`. A body is refused: what it says would be lost. */
 export async function readDeletion(c: Context<AppEnv>): Promise<Result<null, Response>> {
   if ((await c.req.text()).trim() !== "") return failure(invalidFields(c, [{ field: "", message: NO_BODY }]));
-  const query = readQuery(c, reasonOnly);
+  const query = readQuery(c, reasonBody);
   if (!query.ok) return query;
   noteReason(c, query.value);
   return success(null);

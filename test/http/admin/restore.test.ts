@@ -78,7 +78,7 @@ it("lists and finds it among the deleted ones only, and counts it in no state", 
   expect(await list("")).toMatchObject({ data: [{ tenant_id: "acme" }], counts: { ...none, ok: 1 } });
 });
 
-it("has no check and no second deletion", async () => {
+it("answers 404 to a check and to a second deletion of a deleted tenant", async () => {
   expect((await call("GET", "/v1/tenants/acme/check", undefined, { token: "read" })).status).toBe(404);
   expect((await call("DELETE", "/v1/tenants/acme")).status).toBe(404);
 });
@@ -130,7 +130,7 @@ it("answers 503 while LiteLLM still has the old key, and 404 for a tenant that n
   await world.litellm.restart();
 });
 
-it("keeps the time of the deletion over a minute", async () => {
+it("shows the same deleted_at and purge_at a minute later", async () => {
   world.now += MINUTE;
   expect((await call("GET", "/v1/tenants/acme")).body).toMatchObject(DELETED);
 });

@@ -89,8 +89,7 @@ it("finds the schemas of all bodies and queries", () => {
     "newOverrideBody",
     "newTenantBody",
     "overrideListQuery",
-    "reasonOnly",
-    "reasonOnly",
+    "reasonBody",
     "setupQuery",
     "tenantChangeBody",
     "tenantListQuery",
@@ -147,7 +146,7 @@ describe.each(SCHEMAS)("%s", (_, schema) => {
 
   it.each([[[]], [null], [7], ["text"], [true]])("says that %j is no JSON object", async (value) => {
     expect(await errorsOf(schema, value)).toEqual([
-      { field: "", message: expect.stringMatching(/^The body must be a JSON object, .* not /) },
+      { field: "", message: expect.stringMatching(/^The body must be a JSON object, not (?:an array|null|a number|a string|true or false)$/) },
     ]);
   });
 });

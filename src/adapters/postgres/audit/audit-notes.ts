@@ -2,7 +2,7 @@
 // webhooks counts each of them once, whatever the queue delivers again. Builds statements only.
 
 import { type SQL, sql } from "drizzle-orm";
-import type { Instant } from "../../../budget/instant.ts";
+import { type Instant, iso } from "../../../budget/instant.ts";
 import type { AuditNote } from "../../../records/audit.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
@@ -46,7 +46,7 @@ function sumsOf(count: string, cost: string, spend: string): SQL {
 
 function noteRows(notes: readonly AuditNote[]): SQL {
   const rows = notes.map(({ action, tenantId, detail, sourceId, at, reports }) => ({
-    at: new Date(at).toISOString(),
+    at: iso(at),
     action,
     tenant_id: tenantId,
     detail,

@@ -7,22 +7,20 @@ import { KEEP_DELETED_MS, type TenantId } from "../../../budget/tenant.ts";
 import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
 import { type RestoreFailure, restoreTenant } from "../../../flows/tenants/restore-tenant.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
-import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
-import { reasonOnly } from "../../fields.ts";
+import { reasonBody } from "../../fields.ts";
 import { dependencyUnavailable, noSuchTenant, otherVersion, problem } from "../../problem.ts";
-import { etagOf } from "../../request/if-match.ts";
 import { readBody } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
-import { type OnceAnswer, once, replayed } from "../idempotency.ts";
+import { type OnceAnswer, once } from "../idempotency.ts";
 import { tenantAnswer, tenantJson } from "./tenant-json.ts";
-import { virtualKeyFrom } from "./virtual-key.ts";
+import { newKeyAnswer, newVirtualKey } from "./virtual-key.ts";
 
 export const deletedTenantRoutes = new Hono<AppEnv>().post("/v1/tenants/:id/restore", requireAdmin, async (c) => {
   const tenantId = tenantIdFrom(c.req.param("id"));
   if (tenantId === null) return noSuchTenant(c);
-  const body = await readBody(c, reasonOnly);
+  const body = await readBody(c, reasonBody);
   if (!body.ok) return body.failure;
   return once(c, { route: `POST /v1/tenants/${tenantId}/restore`, json: body.value.json }, (isUnanswered) =>
     restore(c, tenantId, isUnanswered),
@@ -30,19 +28,12 @@ export const deletedTenantRoutes = new Hono<AppEnv>().post("/v1/tenants/:id/rest
 });
 
 async function restore(c: Context<AppEnv>, tenantId: TenantId, isUnanswered: boolean): Promise<OnceAnswer> {
-  const virtualKey = virtualKeyFrom(crypto.getRandomValues(new Uint8Array(32)));
-  const input = { tenantId, virtualKey, keyHash: await keyHashOf(virtualKey), actor: c.get("actor"), isUnanswered };
+  const input = { tenantId, ...(await newVirtualKey()), actor: c.get("actor"), isUnanswered };
   const restored = await restoreTenant(input, c.get("ports"));
   if (!restored.ok) return { response: restorationProblem(c, tenantId, restored.failure), kept: null };
-  const { tenant, virtualKey: shownKey } = restored.value;
-  const shown = tenantJson(tenant, c.get("now"));
-  if (tenant.adopted) return { response: tenantAnswer(c, tenant), kept: { status: 200, body: shown } };
-  const note = `The virtual key is shown once. POST /v1/tenants/${tenantId}/keys makes a new one.`;
-  const location = `/v1/tenants/${tenantId}`;
-  const kept = { status: 201, location, body: { ...shown, note } };
-  if (shownKey === null) return { response: replayed(c, kept), kept };
-  const headers = { Location: location, ETag: etagOf(tenant.settingsVersion) };
-  return { response: c.json({ ...shown, virtual_key: shownKey }, 201, headers), kept };
+  const { tenant } = restored.value;
+  if (!tenant.adopted) return newKeyAnswer(c, restored.value);
+  return { response: tenantAnswer(c, tenant), kept: { status: 200, body: tenantJson(tenant, c.get("now")) } };
 }
 
 function restorationProblem(c: Context<AppEnv>, tenantId: TenantId, reason: RestoreFailure): Response {

@@ -8,7 +8,6 @@ import type { KeyHash, TenantId } from "../../../budget/tenant.ts";
 import { addKey, removeKey } from "../../../flows/keys/change-keys.ts";
 import type { NotChanged } from "../../../flows/tenants/not-changed.ts";
 import type { TenantRecord } from "../../../records/tenant.ts";
-import { keyHashOf } from "../../../wire/key-hash.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
 import { emptyQuery, NO_CURSOR, pageSize, readBy, reason } from "../../fields.ts";
@@ -19,7 +18,7 @@ import { readBody, readDeletion, readQuery } from "../../request/read-request.ts
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
 import { noSuchPart, notChanged, tenantOfHistory } from "./deleted-tenant.ts";
-import { virtualKeyFrom } from "./virtual-key.ts";
+import { newVirtualKey } from "./virtual-key.ts";
 
 const PATH = "/v1/tenants/:id/keys";
 
@@ -105,8 +104,7 @@ async function additionProblem(
 }
 
 async function add(c: Context<AppEnv>, tenantId: TenantId, othersEndAt: Instant): Promise<OnceAnswer> {
-  const virtualKey = virtualKeyFrom(crypto.getRandomValues(new Uint8Array(32)));
-  const keyHash = await keyHashOf(virtualKey);
+  const { virtualKey, keyHash } = await newVirtualKey();
   const input = { tenantId, virtualKey, keyHash, othersEndAt, actor: c.get("actor") };
   const added = await addKey(input, c.get("ports"));
   if (!added.ok) {

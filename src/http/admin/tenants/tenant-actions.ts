@@ -6,7 +6,7 @@ import { type ResetFailure, resetTenant } from "../../../flows/tenants/reset-ten
 import { resumeTenant, suspendTenant } from "../../../flows/tenants/suspend-tenant.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
-import { reasonOnly } from "../../fields.ts";
+import { reasonBody } from "../../fields.ts";
 import { dependencyUnavailable, noSuchTenant, problem } from "../../problem.ts";
 import { ifMatch } from "../../request/if-match.ts";
 import { readBody } from "../../request/read-request.ts";
@@ -25,7 +25,7 @@ export const tenantActRoutes = new Hono<AppEnv>()
   .post("/v1/tenants/:id/reset", requireAdmin, ifMatch, async (c) => {
     const tenantId = tenantIdFrom(c.req.param("id"));
     if (tenantId === null) return noSuchTenant(c);
-    const body = await readBody(c, reasonOnly);
+    const body = await readBody(c, reasonBody);
     if (!body.ok) return body.failure;
     return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/reset`, json: body.value.json }, async () => {
       const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
@@ -41,7 +41,7 @@ async function switchTenant(
 ): Promise<Response> {
   const tenantId = tenantIdFrom(c.req.param("id"));
   if (tenantId === null) return noSuchTenant(c);
-  const body = await readBody(c, reasonOnly);
+  const body = await readBody(c, reasonBody);
   if (!body.ok) return body.failure;
   return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/${name}`, json: body.value.json }, async () => {
     const switched = await SWITCHES[name]({ tenantId, actor: c.get("actor") }, c.get("ports"));

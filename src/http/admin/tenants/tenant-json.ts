@@ -3,8 +3,8 @@
 import type { Context } from "hono";
 import { unreadSince } from "../../../budget/freshness.ts";
 import { type Instant, iso } from "../../../budget/instant.ts";
-import { type Limit, limitAt, limitVersion, overridesAt } from "../../../budget/limit.ts";
-import { type NanoUsd, percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
+import { limitAt, limitVersion, overridesAt, remainingOf } from "../../../budget/limit.ts";
+import { percentNumber, shareOf, usdNumber } from "../../../budget/money.ts";
 import { periodStartedAt } from "../../../budget/period.ts";
 import { asOf } from "../../../budget/spend.ts";
 import { KEEP_DELETED_MS, type Override } from "../../../budget/tenant.ts";
@@ -41,7 +41,7 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
     spend: spend === null ? null : usdNumber(spend.spendNanoUsd),
     limit: usdNumber(limit.limitNanoUsd),
     used_percent: used === null ? null : percentNumber(used),
-    remaining: spend === null ? null : usdNumber(remainingOf(limit, spend.spendNanoUsd)),
+    remaining: spend === null ? null : usdNumber(remainingOf(limit.limitNanoUsd, spend.spendNanoUsd)),
     blocks_at: usdNumber(limit.blocksAtNanoUsd),
     override_amount: usdNumber(limit.overrideNanoUsd),
     period_started_at: isoOrNull(spend?.periodStartedAt ?? periodStartedAt(config)),
@@ -65,10 +65,6 @@ export function tenantJson(tenant: TenantRecord, now: Instant) {
   };
 }
 
-/** Never negative, as in a verdict. */
-function remainingOf({ limitNanoUsd }: Limit, spendNanoUsd: NanoUsd): NanoUsd {
-  return spendNanoUsd < limitNanoUsd ? limitNanoUsd - spendNanoUsd : 0n;
-}
 /** In place of a verdict: a deleted tenant has none. */
 const DELETED = { state: "deleted", reason: "deleted" } as const;
 

@@ -7,7 +7,6 @@ import type { Subject, TenantId } from "../../../budget/tenant.ts";
 import { type ChangeTenantFailure, changeTenant } from "../../../flows/tenants/change-tenant.ts";
 import { type CreateTenantFailure, createTenant, type TenantOrigin } from "../../../flows/tenants/create-tenant.ts";
 import { deleteTenant } from "../../../flows/tenants/delete-tenant.ts";
-import { keyHashOf } from "../../../wire/key-hash.ts";
 import { tenantCursorOf } from "../../../wire/tenant-cursor.ts";
 import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin, requireRead } from "../../auth.ts";
@@ -16,7 +15,7 @@ import { dependencyUnavailable, invalidFields, noSuchTenant, otherVersion, probl
 import { etagOf, ifMatch } from "../../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
-import { type OnceAnswer, once, replayed } from "../idempotency.ts";
+import { type OnceAnswer, once } from "../idempotency.ts";
 import { notChanged, tenantDeleted, tenantOfHistory } from "./deleted-tenant.ts";
 import { refusedByLiteLlm } from "./litellm-refusal.ts";
 import { tenantAnswer, tenantJson } from "./tenant-json.ts";
@@ -28,7 +27,7 @@ import {
   tenantChangeBody,
   tenantListQuery,
 } from "./tenant-schemas.ts";
-import { virtualKeyFrom } from "./virtual-key.ts";
+import { newKeyAnswer, newVirtualKey } from "./virtual-key.ts";
 
 type NewTenantBody = z.output<typeof newTenantBody>;
 
@@ -82,15 +81,12 @@ async function create(c: Context<AppEnv>, body: NewTenantBody, isUnanswered: boo
   const input = { tenantId: body.tenant_id, settings: changeFrom(body), origin, actor: c.get("actor"), isUnanswered };
   const created = await createTenant(input, c.get("ports"));
   if (!created.ok) return { response: await creationProblem(c, body, created.failure), kept: null };
-  const { tenant, virtualKey } = created.value;
+  if (origin.kind === "own_key") return newKeyAnswer(c, created.value);
+  const { tenant } = created.value;
   const shown = tenantJson(tenant, c.get("now"));
-  const note = `The virtual key is shown once. POST /v1/tenants/${body.tenant_id}/keys makes a new one.`;
   const location = `/v1/tenants/${body.tenant_id}`;
-  const kept = { status: 201, location, body: origin.kind === "own_key" ? { ...shown, note } : shown };
-  if (origin.kind === "own_key" && virtualKey === null) return { response: replayed(c, kept), kept };
-  const withKey = virtualKey === null ? shown : { ...shown, virtual_key: virtualKey };
-  const response = c.json(withKey, 201, { Location: location, ETag: etagOf(tenant.settingsVersion) });
-  return { response, kept };
+  const response = c.json(shown, 201, { Location: location, ETag: etagOf(tenant.settingsVersion) });
+  return { response, kept: { status: 201, location, body: shown } };
 }
 
 async function changeProblem(c: Context<AppEnv>, tenantId: TenantId, reason: ChangeTenantFailure): Promise<Response> {
@@ -102,8 +98,7 @@ async function changeProblem(c: Context<AppEnv>, tenantId: TenantId, reason: Cha
 async function originOf(body: NewTenantBody): Promise<TenantOrigin> {
   if (body.litellm_team_id !== undefined) return adopted({ kind: "team", id: body.litellm_team_id });
   if (body.litellm_key !== undefined) return adopted({ kind: "key", id: body.litellm_key });
-  const virtualKey = virtualKeyFrom(crypto.getRandomValues(new Uint8Array(32)));
-  return { kind: "own_key", virtualKey, keyHash: await keyHashOf(virtualKey) };
+  return { kind: "own_key", ...(await newVirtualKey()) };
 }
 
 const adopted = (subject: Subject): TenantOrigin => ({ kind: "adopted", subject });
