@@ -111,6 +111,22 @@ it("merges metadata: names replace, null removes, the rest stays; twenty pairs a
     expect([answer.status, fieldsOf(answer)[0]]).toEqual([422, expect.stringMatching(/^metadata/)]);
   }
   expect((await call("PATCH", ACME, { metadata: pairs(18) })).status).toBe(200);
+  const swapped = { ...Object.fromEntries(Object.keys(pairs(18)).map((key) => [key, null])), a: "x", b: "x", c: "x" };
+  expect((await call("PATCH", ACME, { metadata: swapped })).status).toBe(200);
+});
+
+it.each([
+  ["PATCH", "/v1/tenants/a%20b"],
+  ["PATCH", "/v1/tenants/nobody"],
+  ["PATCH", "/v1/channels/nope"],
+  ["POST", "/v1/tenants/a%20b/suspend"],
+  ["POST", "/v1/tenants/a%20b/overrides"],
+  ["POST", "/v1/tenants/a%20b/keys"],
+  ["POST", "/v1/tenants/a%20b/restore"],
+])("reads the request before the resource: %s %s with an unknown field is a 422", async (method, path) => {
+  const answer = await call(method, path, { zzz: 1 });
+  expect(answer.status).toBe(422);
+  expect(fieldsOf(answer)).toContain("zzz");
 });
 
 it.each([

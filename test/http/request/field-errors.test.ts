@@ -146,7 +146,12 @@ describe.each(SCHEMAS)("%s", (_, schema) => {
 
   it.each([[[]], [null], [7], ["text"], [true]])("says that %j is no JSON object", async (value) => {
     expect(await errorsOf(schema, value)).toEqual([
-      { field: "", message: expect.stringMatching(/^The body must be a JSON object, not (?:an array|null|a number|a string|true or false)$/) },
+      {
+        field: "",
+        message: expect.stringMatching(
+          /^The body must be a JSON object, not (?:an array|null|a number|a string|true or false)$/,
+        ),
+      },
     ]);
   });
 });

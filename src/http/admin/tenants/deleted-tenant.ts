@@ -18,10 +18,10 @@ import { tenantAnswer, tenantJson } from "./tenant-json.ts";
 import { newKeyAnswer, newVirtualKey } from "./virtual-key.ts";
 
 export const deletedTenantRoutes = new Hono<AppEnv>().post("/v1/tenants/:id/restore", requireAdmin, async (c) => {
-  const tenantId = tenantIdFrom(c.req.param("id"));
-  if (tenantId === null) return noSuchTenant(c);
   const body = await readBody(c, reasonBody);
   if (!body.ok) return body.failure;
+  const tenantId = tenantIdFrom(c.req.param("id"));
+  if (tenantId === null) return noSuchTenant(c);
   return once(c, { route: `POST /v1/tenants/${tenantId}/restore`, json: body.value.json }, (isUnanswered) =>
     restore(c, tenantId, isUnanswered),
   );

@@ -69,10 +69,10 @@ export const keyRoutes = new Hono<AppEnv>()
     return key === undefined ? noSuchKey(c) : c.json(key);
   })
   .post(PATH, requireAdmin, ifMatch, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    if (tenantId === null) return noSuchTenant(c);
     const body = await readBody(c, newKeyBody);
     if (!body.ok) return body.failure;
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
     const { json, fields } = body.value;
     const { overlap } = fields;
     const now = c.get("now");
@@ -80,11 +80,11 @@ export const keyRoutes = new Hono<AppEnv>()
     return once(c, { route: `POST /v1/tenants/${tenantId}/keys`, json }, () => add(c, tenantId, othersEndAt));
   })
   .delete(`${PATH}/:hash`, requireAdmin, ifMatch, async (c) => {
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const tenantId = tenantIdFrom(c.req.param("id"));
     const keyHash = c.req.param("hash").toLowerCase();
     if (tenantId === null || !KEY_HASH.test(keyHash)) return noSuchKey(c);
-    const deletion = await readDeletion(c);
-    if (!deletion.ok) return deletion.failure;
     const input = { tenantId, keyHash: keyHash as KeyHash, actor: c.get("actor") };
     const removed = await removeKey(input, c.get("ports"));
     if (removed.ok) return c.body(null, 204);

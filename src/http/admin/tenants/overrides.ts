@@ -44,10 +44,10 @@ export const overrideListQuery = z.strictObject({ ...timeRange, cursor: pageCurs
 
 export const overrideRoutes = new Hono<AppEnv>()
   .post(PATH, requireAdmin, ifMatch, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    if (tenantId === null) return noSuchTenant(c);
     const body = await readBody(c, newOverrideBody);
     if (!body.ok) return body.failure;
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
     const { json, fields } = body.value;
     return once(c, { route: `POST /v1/tenants/${tenantId}/overrides`, json }, () => grant(c, tenantId, fields));
   })
@@ -71,11 +71,11 @@ export const overrideRoutes = new Hono<AppEnv>()
     return override === null ? noSuchOverride(c) : c.json(overrideJson(override, c.get("now")));
   })
   .delete(`${PATH}/:overrideId`, requireAdmin, ifMatch, async (c) => {
+    const deletion = await readDeletion(c);
+    if (!deletion.ok) return deletion.failure;
     const tenantId = tenantIdFrom(c.req.param("id"));
     const overrideId = c.req.param("overrideId");
     if (tenantId === null || !isUuid(overrideId)) return noSuchOverride(c);
-    const deletion = await readDeletion(c);
-    if (!deletion.ok) return deletion.failure;
     const revoked = await revokeOverride({ key: { tenantId, overrideId }, actor: c.get("actor") }, c.get("ports"));
     if (revoked.ok) return c.body(null, 204);
     return revoked.failure === "other_version" ? otherVersion(c) : noSuchPart(c, tenantId, noSuchOverride);

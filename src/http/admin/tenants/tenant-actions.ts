@@ -23,10 +23,10 @@ export const tenantActRoutes = new Hono<AppEnv>()
   .post("/v1/tenants/:id/suspend", requireAdmin, ifMatch, (c) => switchTenant(c, "suspend"))
   .post("/v1/tenants/:id/resume", requireAdmin, ifMatch, (c) => switchTenant(c, "resume"))
   .post("/v1/tenants/:id/reset", requireAdmin, ifMatch, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    if (tenantId === null) return noSuchTenant(c);
     const body = await readBody(c, reasonBody);
     if (!body.ok) return body.failure;
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
     return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/reset`, json: body.value.json }, async () => {
       const reset = await resetTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
       return reset.ok ? tenantAnswer(c, reset.value) : resetProblem(c, tenantId, reset.failure);
@@ -39,10 +39,10 @@ async function switchTenant(
   c: Context<AppEnv, "/v1/tenants/:id/suspend">,
   name: keyof typeof SWITCHES,
 ): Promise<Response> {
-  const tenantId = tenantIdFrom(c.req.param("id"));
-  if (tenantId === null) return noSuchTenant(c);
   const body = await readBody(c, reasonBody);
   if (!body.ok) return body.failure;
+  const tenantId = tenantIdFrom(c.req.param("id"));
+  if (tenantId === null) return noSuchTenant(c);
   return onceAsAnswered(c, { route: `POST /v1/tenants/${tenantId}/${name}`, json: body.value.json }, async () => {
     const switched = await SWITCHES[name]({ tenantId, actor: c.get("actor") }, c.get("ports"));
     return switched.ok ? tenantAnswer(c, switched.value) : notChanged(c, tenantId, switched.failure);

@@ -57,19 +57,19 @@ export const tenantRoutes = new Hono<AppEnv>()
     return tenant === null ? noSuchTenant(c) : tenantAnswer(c, tenant);
   })
   .patch("/v1/tenants/:id", requireAdmin, ifMatch, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    if (tenantId === null) return noSuchTenant(c);
     const body = await readBody(c, tenantChangeBody);
     if (!body.ok) return body.failure;
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
     const change = changeFrom(body.value.fields);
     const changed = await changeTenant({ tenantId, change, actor: c.get("actor") }, c.get("ports"));
     return changed.ok ? tenantAnswer(c, changed.value) : changeProblem(c, tenantId, changed.failure);
   })
   .delete("/v1/tenants/:id", requireAdmin, ifMatch, async (c) => {
-    const tenantId = tenantIdFrom(c.req.param("id"));
-    if (tenantId === null) return noSuchTenant(c);
     const deletion = await readDeletion(c);
     if (!deletion.ok) return deletion.failure;
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
     const deleted = await deleteTenant({ tenantId, actor: c.get("actor") }, c.get("ports"));
     if (!deleted.ok) return deleted.failure === "other_version" ? otherVersion(c) : noSuchTenant(c);
     if (deleted.value === "deleted") return c.body(null, 204);
