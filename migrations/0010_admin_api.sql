@@ -1,5 +1,21 @@
 CREATE EXTENSION IF NOT EXISTS "pg_trgm";--> statement-breakpoint
--- First what takes longest: it does not keep a check from reading tenants, as the changes of their table do.
+-- All tables at once, before the long work. With a lock on one of them, this transaction would wait for changes that
+-- hold another one and wait for this: a deadlock after the indexes are built. A failed attempt releases what it has.
+DO $$ BEGIN
+	FOR attempt IN 1..300 LOOP
+		BEGIN
+			PERFORM set_config('lock_timeout', '200ms', true);
+			LOCK TABLE "tenant_configs", "tenant_spend", "budget_overrides", "notification_channels",
+				"notice_deliveries", "budget_alert_history", "platform_alerts", "audit_log" IN ACCESS EXCLUSIVE MODE;
+			PERFORM set_config('lock_timeout', '0', true);
+			RETURN;
+		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+			PERFORM pg_sleep(0.1);
+		END;
+	END LOOP;
+	RAISE lock_not_available USING message = 'other transactions keep the tables locked';
+END $$;
+--> statement-breakpoint
 CREATE INDEX "idx_audit_log_at" ON "audit_log" USING btree ("at","id");--> statement-breakpoint
 CREATE INDEX "idx_audit_log_tenant_at" ON "audit_log" USING btree ("tenant_id","at","id");--> statement-breakpoint
 CREATE INDEX "idx_audit_log_action_at" ON "audit_log" USING btree ("action","at","id");--> statement-breakpoint
@@ -160,9 +176,6 @@ begin
 	group by reason having sum(tenants) <> 0;
 	return null;
 end $$;
---> statement-breakpoint
--- No spend, setting or override changes between the triggers and the states of the tenants that are there.
-LOCK TABLE "tenant_configs", "tenant_spend", "budget_overrides" IN SHARE ROW EXCLUSIVE MODE;
 --> statement-breakpoint
 CREATE TRIGGER "tenant_states_inserted" AFTER INSERT ON "tenant_states" REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION "tenant_states_changed"();

@@ -50,11 +50,17 @@ function noSuchRoute(c: Context<AppEnv>): Response {
   return problem(c, "not-found", { detail: `There is no ${route}.` });
 }
 
-/** A cache must keep neither secrets nor what was just changed. Verdicts say for how long they hold. */
+/**
+ * A cache must keep neither secrets nor what was just changed. Verdicts say for how long they hold. Compression on the
+ * way would weaken an `ETag`, and `If-Match` accepts strong ones only.
+ */
 const noStore = createMiddleware<AppEnv>(async (c, next) => {
   await next();
-  if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
+  const { headers } = c.res;
+  if (!headers.has("Cache-Control")) headers.set("Cache-Control", headers.has("ETag") ? NO_TRANSFORM : "no-store");
 });
+
+const NO_TRANSFORM = "no-store, no-transform";
 
 /** Request ids reach the logs and the audit: a caller that sends its key as the id gets another one. */
 const keylessRequestId = createMiddleware<AppEnv>(async (c, next) => {

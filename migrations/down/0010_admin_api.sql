@@ -1,6 +1,23 @@
 -- Rolls 0010_admin_api back. Deletes the tenants that were deleted and released, with their history: the release before
 -- deletes them at once. Forgets the tenants' metadata, the versions that If-Match compares, and which webhooks the audit
 -- has counted; its lines stay. The list of tenants computes states again.
+-- Leaves the extension pg_trgm, which may have been there before.
+-- All tables at once, as the migration locks them.
+DO $$ BEGIN
+	FOR attempt IN 1..300 LOOP
+		BEGIN
+			PERFORM set_config('lock_timeout', '200ms', true);
+			LOCK TABLE "tenant_configs", "tenant_spend", "budget_overrides", "notification_channels",
+				"notice_deliveries", "budget_alert_history", "platform_alerts", "audit_log",
+				"counted_reports", "tenant_states", "tenant_state_counts" IN ACCESS EXCLUSIVE MODE;
+			PERFORM set_config('lock_timeout', '0', true);
+			RETURN;
+		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+			PERFORM pg_sleep(0.1);
+		END;
+	END LOOP;
+	RAISE lock_not_available USING message = 'other transactions keep the tables locked';
+END $$;
 DROP TRIGGER "budget_overrides_deleted" ON "budget_overrides";
 DROP TRIGGER "budget_overrides_updated" ON "budget_overrides";
 DROP TRIGGER "budget_overrides_inserted" ON "budget_overrides";
@@ -39,4 +56,3 @@ ALTER TABLE "notification_channels" DROP COLUMN "version";
 ALTER TABLE "tenant_configs" DROP COLUMN "metadata";
 ALTER TABLE "tenant_configs" DROP COLUMN "settings_version";
 DROP TABLE "counted_reports";
-DROP EXTENSION "pg_trgm";

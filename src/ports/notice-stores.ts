@@ -119,6 +119,8 @@ export interface Channels {
   /** As `Tenants.create`: the channel of an earlier request has another target. */
   create(channel: NewChannel, actor: Actor): Promise<Result<ChannelRecord, "tenant_not_found" | "other_body">>;
   change(channelId: ChannelId, change: ChannelChange, actor: Actor): Promise<ChannelRecord | null>;
+  /** A notice was sent to the target of `channel`: it is not broken any more. */
+  noteSent(channel: Pick<ChannelRecord, "id" | "encryptedTarget">): Promise<void>;
   /** False when there is no such channel. */
   remove(channelId: ChannelId, actor: Actor): Promise<boolean>;
 }

@@ -70,7 +70,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
     const others = Map.groupBy(migrated.others, ({ what }) => what);
     const namesOf = (what: string) => others.get(what)?.map(({ name }) => name);
     const keptOf = ["budget_overrides", "tenant_configs", "tenant_spend", "tenant_states"];
-    expect(namesOf("extension")).toEqual(["pg_trgm", "plpgsql"]);
+    expect(namesOf("extension")).toEqual(["plpgsql"]);
     expect(namesOf("function")).toEqual(
       [...keptOf.map((table) => `${table}_changed`), "refresh_tenant_states", "tenant_standings"].sort(),
     );

@@ -24,13 +24,13 @@ describe("LiteLLM with Bursar's configuration pasted", () => {
 
   it("refuses a call of a tenant with a limit of zero, in Bursar's words", async () => {
     const { tenantId, key } = await newTenant({ max_budget: 0 });
-    expectRefusedByGuard(await chat(DIRECT, key, FREE), `Budget exceeded for tenant ${tenantId}.`);
+    expectRefusedByGuard(await chat(DIRECT, key, FREE), `Tenant ${tenantId} has no budget: its limit is zero.`);
   });
 
   it("refuses a streamed call of a blocked tenant before it begins", async () => {
     const { tenantId, key } = await newTenant({ max_budget: 0 });
     const refused = await chat(DIRECT, key, { ...FREE, stream: true });
-    expectRefusedByGuard(refused, `Budget exceeded for tenant ${tenantId}.`);
+    expectRefusedByGuard(refused, `Tenant ${tenantId} has no budget: its limit is zero.`);
   });
 
   it.each([
@@ -40,7 +40,7 @@ describe("LiteLLM with Bursar's configuration pasted", () => {
     const { tenantId, key } = await newTenant({ max_budget: 0 });
     const refused = await send("POST", DIRECT + path, { token: key, body });
     expect(refused.status).toBeGreaterThanOrEqual(400);
-    expect(JSON.stringify(refused.body)).toContain(`Budget exceeded for tenant ${tenantId}.`);
+    expect(JSON.stringify(refused.body)).toContain(`Tenant ${tenantId} has no budget: its limit is zero.`);
   });
 
   it("lets calls with an unmanaged key and with the master key pass", async () => {

@@ -32,8 +32,11 @@ export interface DatabaseOptions {
   readonly patientTimeoutMs: number;
 }
 
-/** SQLSTATE classes that say "not now": connection, resources, operator, system, and Neon's own control plane. */
-const OUTAGE_CLASSES = new Set(["08", "53", "57", "58", "XX"]);
+/**
+ * SQLSTATE classes that say "not now": connection, a deadlock, resources, operator, system, and Neon's own control
+ * plane. The victim of a deadlock has changed nothing and may be sent again.
+ */
+const OUTAGE_CLASSES = new Set(["08", "40", "53", "57", "58", "XX"]);
 
 const UNIQUE_VIOLATION = "23505";
 

@@ -57,6 +57,13 @@ export const PLATFORM_EVENTS: readonly PlatformAlertKind[] = [
   "budgets_reset",
 ];
 
+const SEVERITY_OF = {
+  ...SEVERITY_OF_EVENT,
+  ...Object.fromEntries(
+    Object.entries(SEVERITY_OF_CONDITION).map(([name, severity]) => [`platform.${name}`, severity]),
+  ),
+} as Readonly<Record<ChannelEvent, Severity>>;
+
 /** What a channel can ask for. Projections send no notice, so a channel that asked for them would hear nothing. */
 export const CHANNEL_EVENTS: readonly ChannelEvent[] = [
   ...(Object.keys(SEVERITY_OF_EVENT) as AlertEventType[]).filter((event) => event !== "projected_limit_exceeded"),
@@ -102,6 +109,11 @@ export function audienceOf(eventType: AlertEventType): Audience {
 export function audienceOfCondition(condition: Condition): Audience {
   const severities = upTo(severityOfCondition(condition));
   return { events: [`platform.${condition}`], severities, isPlatformDefault: true };
+}
+
+/** False for a channel whose `min_severity` is above each of its events: it would never hear anything. */
+export function hearsAnything(events: readonly ChannelEvent[] | null, minSeverity: Severity): boolean {
+  return events === null || events.some((event) => upTo(SEVERITY_OF[event]).includes(minSeverity));
 }
 
 function upTo(severity: Severity): Severity[] {

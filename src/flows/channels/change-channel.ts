@@ -1,6 +1,7 @@
 // An administrator changes a channel. When two administrators change a target at once, the last write wins as a whole,
 // so that no URL is left with the other one's secret.
 
+import { hearsAnything } from "../../budget/delivery/severity.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { failure, type Result, success } from "../../ports/result.ts";
 import type { ChannelChange, ChannelId, ChannelKind, ChannelRecord, ChannelTarget } from "../../records/channel.ts";
@@ -36,6 +37,8 @@ export type ChangeChannelFailure =
       readonly parts: readonly (keyof RequestedTarget)[];
       readonly channelKind: ChannelKind;
     }
+  /** `min_severity` would be above each of the events. */
+  | { readonly kind: "hears_nothing" }
   /** The change keeps a part of the present target, which cannot be decrypted. */
   | { readonly kind: "target_unreadable" };
 
@@ -60,6 +63,8 @@ export async function changeChannel(
   const desired = (Object.keys(target) as (keyof RequestedTarget)[]).filter((part) => target[part] !== undefined);
   const foreign = desired.filter((part) => !PARTS[present.kind].includes(part));
   if (foreign.length > 0) return failure({ kind: "foreign_part", parts: foreign, channelKind: present.kind });
+  const { events, minSeverity } = { ...present, ...change };
+  if (!hearsAnything(events, minSeverity)) return failure({ kind: "hears_nothing" });
   const wanted = desired.length === 0 ? null : await wantedTarget(present, target, deps);
   if (wanted === "unreadable") return failure({ kind: "target_unreadable" });
   const encrypted = wanted === null ? {} : await encryptTarget(wanted, deps);

@@ -30,5 +30,6 @@ export async function testChannel(
     { notice, target, noticeId: testId, about: { channel_id: channelId }, now },
     deps,
   );
+  if (outcome.kind === "sent") await deps.channels.noteSent(channel);
   return outcome;
 }

@@ -24,6 +24,8 @@ export type RestoreFailure =
   | "not_found"
   /** The tenant lives. */
   | "not_deleted"
+  /** Another change came first. */
+  | "other_version"
   /** LiteLLM still has keys of the tenant, and cannot be reached to delete them. */
   | "unreleased"
   /** Another tenant has the key or team by now. */
@@ -48,7 +50,7 @@ export async function restoreTenant(
   const key = { keyHash, encryptedKey: await deps.cipher.encrypt(virtualKey) };
   const restored = await deps.tenants.restore(tenantId, key, actor);
   if (!restored.ok) return restored;
-  if (restored.value === null) return failure(await whyNotRestored(tenantId, deps));
+  if (restored.value === null) return failure(await whyNotRestored(tenantId, actor, deps));
   const { adopted } = restored.value;
   const toShow = adopted ? null : { virtualKey, ...key };
   const shown = await withKeyToShow(restored.value, toShow, { made: "tenant_restored", isUnanswered, actor }, deps);
@@ -66,8 +68,12 @@ function isUnreleased({ deletedAt, sync, adopted }: TenantRecord): boolean {
   return deletedAt !== null && sync.status === "pending" && !adopted;
 }
 
-async function whyNotRestored(tenantId: TenantId, { tenants }: Deps): Promise<RestoreFailure> {
-  return (await tenants.load(tenantId)) === null ? "unreleased" : "not_deleted";
+/** It may have been restored or purged since it was loaded. */
+async function whyNotRestored(tenantId: TenantId, { operation }: Actor, { tenants }: Deps): Promise<RestoreFailure> {
+  const tenant = await tenants.loadEvenDeleted(tenantId);
+  if (tenant === null) return "not_found";
+  if (tenant.deletedAt === null) return "not_deleted";
+  return operation.ifVersion?.includes(tenant.settingsVersion) === false ? "other_version" : "unreleased";
 }
 
 /** The consumer then compares the spend with the limits. */

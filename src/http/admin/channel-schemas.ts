@@ -2,7 +2,7 @@
 // silently on the day that it is needed.
 
 import * as z from "zod";
-import { CHANNEL_EVENTS, type ChannelEvent, SEVERITIES } from "../../budget/delivery/severity.ts";
+import { CHANNEL_EVENTS, type ChannelEvent, hearsAnything, SEVERITIES } from "../../budget/delivery/severity.ts";
 import type { ChannelId } from "../../records/channel.ts";
 import { mailAddress } from "../../wire/mail-address.ts";
 import { isUuid } from "../../wire/uuid.ts";
@@ -48,14 +48,21 @@ const common = {
   reason: reason.optional(),
 };
 
-export const newChannelBody = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("slack"), url, ...common }),
-  z.strictObject({ kind: z.literal("email"), to, ...common }),
-  z.strictObject({ kind: z.literal("webhook"), url, ...common }),
-  z.strictObject({ kind: z.literal("pagerduty"), routing_key: routingKey, ...common }),
-  z.strictObject({ kind: z.literal("teams"), url, ...common }),
-  z.strictObject({ kind: z.literal("discord"), url, ...common }),
-]);
+export const HEARS_NOTHING = "must leave an event: min_severity is above each of events";
+
+export const newChannelBody = z
+  .discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("slack"), url, ...common }),
+    z.strictObject({ kind: z.literal("email"), to, ...common }),
+    z.strictObject({ kind: z.literal("webhook"), url, ...common }),
+    z.strictObject({ kind: z.literal("pagerduty"), routing_key: routingKey, ...common }),
+    z.strictObject({ kind: z.literal("teams"), url, ...common }),
+    z.strictObject({ kind: z.literal("discord"), url, ...common }),
+  ])
+  .refine(({ events, min_severity }) => events?.length === 0 || hearsAnything(events, min_severity), {
+    message: HEARS_NOTHING,
+    path: ["min_severity"],
+  });
 
 export const channelChangeBody = z.strictObject({
   name: shortName.optional(),

@@ -16,7 +16,13 @@ import { invalidFields, otherVersion, problem } from "../problem.ts";
 import { etagOf, ifMatch } from "../request/if-match.ts";
 import { readBody, readDeletion, readQuery } from "../request/read-request.ts";
 import { channelJson } from "./channel-json.ts";
-import { channelChangeBody, channelIdFrom, channelListQuery, newChannelBody } from "./channel-schemas.ts";
+import {
+  channelChangeBody,
+  channelIdFrom,
+  channelListQuery,
+  HEARS_NOTHING,
+  newChannelBody,
+} from "./channel-schemas.ts";
 import { type OnceAnswer, once, onceAsAnswered, replayed } from "./idempotency.ts";
 import { signingSecretFrom } from "./signing-secret.ts";
 
@@ -134,7 +140,8 @@ async function change(
     },
     c.get("ports"),
   );
-  return changed.ok ? shown(c, changed.value, secret) : changeProblem(c, changed.failure);
+  if (changed.ok) return shown(c, changed.value, secret);
+  return changeProblem(c, changed.failure, min_severity === undefined ? "events" : "min_severity");
 }
 
 const newSecret = () => signingSecretFrom(crypto.getRandomValues(new Uint8Array(32)));
@@ -156,7 +163,12 @@ function urlProblem(c: Context<AppEnv>, url: string, kind: ChannelKind): Respons
 
 const FIELD_OF = { url: "url", to: "to", secret: "rotate_secret", routingKey: "routing_key" } as const;
 
-function changeProblem(c: Context<AppEnv>, reason: ChangeChannelFailure): Response {
+/** `severityField`: the one that the body names. */
+function changeProblem(
+  c: Context<AppEnv>,
+  reason: ChangeChannelFailure,
+  severityField: "events" | "min_severity" = "events",
+): Response {
   switch (reason.kind) {
     case "channel_not_found":
       return noSuchChannel(c);
@@ -169,6 +181,8 @@ function changeProblem(c: Context<AppEnv>, reason: ChangeChannelFailure): Respon
         reason.parts.map((part) => ({ field: FIELD_OF[part], message })),
       );
     }
+    case "hears_nothing":
+      return invalidFields(c, [{ field: severityField, message: HEARS_NOTHING }]);
     case "target_unreadable": {
       const message = "must be sent together with rotate_secret: the stored target cannot be decrypted";
       return invalidFields(c, [{ field: "url", message }]);

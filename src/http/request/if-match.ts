@@ -9,10 +9,10 @@ const TAG = String.raw`(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"`;
 const TAGS = new RegExp(String.raw`^[ \t]*${TAG}(?:[ \t]*,[ \t]*${TAG})*[ \t]*$`);
 
 /**
- * A weak tag counts as the strong one, which RFC 9110 does not ask for: Cloudflare weakens the tags of answers that it
- * compresses, and a version is exact whatever was done to the bytes. A tag that Bursar never made matches nothing.
+ * RFC 9110 compares strongly: a weak tag (`W/"3"`) matches nothing, like one that Bursar never made. Answers carry
+ * `no-transform`, because Cloudflare weakens the tag of an answer that it compresses.
  */
-const VERSION = /"(?:(\d{1,9})|[^"]*)"/g;
+const VERSION = /(W\/)?"(?:(\d{1,9})|[^"]*)"/g;
 
 const NO_TAG = 'must be * or the ETag of an answer, in its quotes, such as "3"';
 
@@ -21,8 +21,8 @@ export const ifMatch = createMiddleware<AppEnv>(async (c, next) => {
   const header = c.req.header("If-Match");
   if (header === undefined || header.trim() === "*") return next();
   if (!TAGS.test(header)) return invalidFields(c, [{ field: "If-Match", message: NO_TAG }]);
-  const ifVersion = [...header.matchAll(VERSION)].flatMap(([, version]) =>
-    version === undefined ? [] : [Number(version)],
+  const ifVersion = [...header.matchAll(VERSION)].flatMap(([, weak, version]) =>
+    weak !== undefined || version === undefined ? [] : [Number(version)],
   );
   const actor = c.get("actor");
   c.set("actor", { ...actor, operation: { ...actor.operation, ifVersion } });

@@ -150,6 +150,23 @@ describe.each(postgresBackends)("Tenants on $name", (backend) => {
       expect(await tenants.load(acme)).toBeNull();
     });
 
+    it("makes a change again that was the victim of a deadlock", async () => {
+      await create();
+      await db.query("create sequence attempts");
+      await db.query(`create function fail_once() returns trigger language plpgsql as
+        $$ begin if nextval('attempts') = 1 then raise deadlock_detected; end if; return new; end $$`);
+      await db.query(
+        "create trigger fail_once before update on tenant_configs for each row execute function fail_once()",
+      );
+      try {
+        const changed = await tenants.change(acme, { maxBudgetNanoUsd: usd("600") }, later);
+        expect(changed?.config.maxBudgetNanoUsd).toBe(usd("600"));
+      } finally {
+        await db.query("drop function fail_once cascade");
+        await db.query("drop sequence attempts");
+      }
+    });
+
     it("throws a refusal by Postgres as a bug without parameters", async () => {
       const broken = aNewTenant({ encryptedKey: "v1.secret", graceThreshold: 9_999n });
       const error = await tenants.create(broken, later).catch((cause: unknown) => cause);

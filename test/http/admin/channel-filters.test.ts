@@ -12,11 +12,11 @@ describe("the filters of a channel", () => {
   it("are kept, changed one by one, and reset to the default by null", async () => {
     const asked = {
       ...SLACK,
-      events: ["budget_reset", "platform.dead_letter", "budget_reset"],
+      events: ["platform.litellm_out", "platform.dead_letter", "platform.litellm_out"],
       min_severity: "warning",
     };
     const { status, body } = await call("POST", "/v1/channels", asked);
-    const events = ["budget_reset", "platform.dead_letter"];
+    const events = ["platform.litellm_out", "platform.dead_letter"];
     expect([status, body.events, body.min_severity]).toEqual([201, events, "warning"]);
     const change = async (fields: object) => {
       const { body: changed } = await call("PATCH", `/v1/channels/${body.id}`, fields);
@@ -31,6 +31,24 @@ describe("the filters of a channel", () => {
     expect(lines).toEqual([{ events }, { events: ["budget_blocked"] }, { events: null }]);
   });
 
+  it("must leave something to hear: a min_severity above each of the events is a 422 that names the field", async () => {
+    const deaf = { events: ["budget_reset", "platform.dead_letter"], min_severity: "critical" };
+    const refused = await call("POST", "/v1/channels", { ...SLACK, ...deaf });
+    expect([refused.status, refused.body.errors]).toMatchObject([422, [{ field: "min_severity" }]]);
+    const { body } = await call("POST", "/v1/channels", { ...SLACK, events: ["threshold_crossed"] });
+    const path = `/v1/channels/${body.id}`;
+    for (const [fields, field] of [
+      [{ min_severity: "critical" }, "min_severity"],
+      [{ events: ["override_ended"], min_severity: "warning" }, "min_severity"],
+    ] as const) {
+      const answer = await call("PATCH", path, fields);
+      expect([answer.status, answer.body.errors]).toMatchObject([422, [{ field }]]);
+    }
+    expect((await call("PATCH", path, { min_severity: "warning" })).status).toBe(200);
+    const answer = await call("PATCH", path, { events: ["override_ended"] });
+    expect([answer.status, answer.body.errors]).toMatchObject([422, [{ field: "events" }]]);
+  });
+
   it("leave the channel's error alone, and a new target clears it", async () => {
     const { body } = await call("POST", "/v1/channels", SLACK);
     await db.query(
@@ -43,5 +61,14 @@ describe("the filters of a channel", () => {
     expect((await call("PATCH", `/v1/channels/${body.id}`, { name: "Money" })).body).toMatchObject(broken);
     const mended = { last_error: null, last_error_at: null, broken_since: null };
     expect((await call("PATCH", `/v1/channels/${body.id}`, { url: `${SLACK.url}-2` })).body).toMatchObject(mended);
+  });
+
+  it("show no error any more once a test notice has been sent", async () => {
+    const { body } = await call("POST", "/v1/channels", SLACK);
+    const at = [new Date(NOW)];
+    await db.query("update notification_channels set last_error = 'x', last_error_at = $1, broken_since = $1", at);
+    expect((await call("POST", `/v1/channels/${body.id}/test`)).status).toBe(200);
+    const mended = { last_error: null, last_error_at: null, broken_since: null };
+    expect((await call("GET", `/v1/channels/${body.id}`)).body).toMatchObject(mended);
   });
 });

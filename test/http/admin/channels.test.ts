@@ -53,7 +53,7 @@ describe("creating", () => {
   it("shows a webhook's signing secret once, new each time, with no-store", async () => {
     const { headers, body } = await create(WEBHOOK);
     expect([body.signing_secret, body.target_hint]).toEqual([expect.stringMatching(SECRET), "hooks.example:8443"]);
-    expect(headers.get("Cache-Control")).toBe("no-store");
+    expect(headers.get("Cache-Control")).toBe("no-store, no-transform");
     const { signing_secret: _, ...shown } = body;
     expect((await call("GET", `/v1/channels/${body.id}`)).body).toEqual(shown);
     expect((await create(WEBHOOK)).body.signing_secret).not.toBe(body.signing_secret);
@@ -176,7 +176,7 @@ describe("changing", () => {
     await call("PATCH", path, { url: "https://new.example/in" });
     await call("POST", `${path}/test`);
     const rotated = await call("PATCH", path, { rotate_secret: true });
-    expect([rotated.status, rotated.headers.get("Cache-Control")]).toEqual([200, "no-store"]);
+    expect([rotated.status, rotated.headers.get("Cache-Control")]).toEqual([200, "no-store, no-transform"]);
     expect(rotated.body).toMatchObject({ signing_secret: expect.stringMatching(SECRET), target_hint: "new.example" });
     expect(rotated.body.signing_secret).not.toBe(body.signing_secret);
     await call("POST", `${path}/test`);

@@ -177,7 +177,7 @@ describe("repeating a creation with its idempotency key after an unknown outcome
     expect([status, headers.get("Idempotency-Replayed"), headers.get("Cache-Control")]).toEqual([
       201,
       null,
-      "no-store",
+      "no-store, no-transform",
     ]);
     expect(await keyOf(sha256(body.virtual_key))).toBe(550);
     expect(await linesOf("tenant_created")).toHaveLength(1);

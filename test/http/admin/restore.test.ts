@@ -86,7 +86,7 @@ it("answers 404 to a check and to a second deletion of a deleted tenant", async 
 it("comes back with a new key, shown once", async () => {
   const restored = await restore("again");
   expect(restored.status).toBe(201);
-  expect(restored.headers.get("cache-control")).toBe("no-store");
+  expect(restored.headers.get("cache-control")).toBe("no-store, no-transform");
   expect(restored.headers.get("location")).toBe("/v1/tenants/acme");
   expect(restored.headers.get("etag")).toBe(`"${restored.body.config_version}"`);
   expect(restored.body).toMatchObject({ tenant_id: "acme", deleted_at: null, purge_at: null, litellm_sync: "synced" });

@@ -20,7 +20,7 @@ describe("a new key", () => {
     const { status, headers, body } = await call("POST", PATH, { overlap: "1h" });
     const second = sha256(body.virtual_key);
     expect([status, headers.get("location")]).toEqual([201, `${PATH}/${second}`]);
-    expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("cache-control")).toBe("no-store, no-transform");
     expect(body).toEqual({
       tenant_id: "acme",
       key_hash: second,

@@ -13,7 +13,7 @@ describe("creating", () => {
     const { status, headers, body } = await create({ max_budget: 12.5, name: "Acme" });
     expect(status).toBe(201);
     expect(headers.get("Location")).toBe("/v1/tenants/acme");
-    expect(headers.get("Cache-Control")).toBe("no-store");
+    expect(headers.get("Cache-Control")).toBe("no-store, no-transform");
     expect(body).toMatchObject({
       tenant_id: "acme",
       name: "Acme",

@@ -10,7 +10,7 @@ import type { ChannelChange, ChannelId, ChannelRecord, NewChannel } from "../../
 import type { Actor } from "../../../records/tenant.ts";
 import { creationSource, sourceIdOf, withReason } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
-import { type Database, runQuery } from "../client.ts";
+import { type Database, runQuery, runStatement } from "../client.ts";
 import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 import { comesAfter, pageOf } from "../page.ts";
@@ -36,6 +36,13 @@ export function postgresChannels(database: Database): Channels {
     },
     create: (channel, actor) => createChannel(database, channel, actor),
     change: (channelId, change, actor) => changeChannel(database, channelId, change, actor),
+    async noteSent({ id, encryptedTarget }) {
+      await runStatement(
+        database,
+        sql`update notification_channels set last_error = null, last_error_at = null, broken_since = null
+          where id = ${id}::uuid and sealed_target = ${encryptedTarget} and broken_since is not null`,
+      );
+    },
     remove: (channelId, actor) => removeChannel(database, channelId, actor),
   };
 }

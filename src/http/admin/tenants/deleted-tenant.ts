@@ -11,21 +11,27 @@ import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
 import { reasonBody } from "../../fields.ts";
 import { dependencyUnavailable, noSuchTenant, otherVersion, problem } from "../../problem.ts";
+import { ifMatch } from "../../request/if-match.ts";
 import { readBody } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once } from "../idempotency.ts";
 import { tenantAnswer, tenantJson } from "./tenant-json.ts";
 import { newKeyAnswer, newVirtualKey } from "./virtual-key.ts";
 
-export const deletedTenantRoutes = new Hono<AppEnv>().post("/v1/tenants/:id/restore", requireAdmin, async (c) => {
-  const body = await readBody(c, reasonBody);
-  if (!body.ok) return body.failure;
-  const tenantId = tenantIdFrom(c.req.param("id"));
-  if (tenantId === null) return noSuchTenant(c);
-  return once(c, { route: `POST /v1/tenants/${tenantId}/restore`, json: body.value.json }, (isUnanswered) =>
-    restore(c, tenantId, isUnanswered),
-  );
-});
+export const deletedTenantRoutes = new Hono<AppEnv>().post(
+  "/v1/tenants/:id/restore",
+  requireAdmin,
+  ifMatch,
+  async (c) => {
+    const body = await readBody(c, reasonBody);
+    if (!body.ok) return body.failure;
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
+    return once(c, { route: `POST /v1/tenants/${tenantId}/restore`, json: body.value.json }, (isUnanswered) =>
+      restore(c, tenantId, isUnanswered),
+    );
+  },
+);
 
 async function restore(c: Context<AppEnv>, tenantId: TenantId, isUnanswered: boolean): Promise<OnceAnswer> {
   const input = { tenantId, ...(await newVirtualKey()), actor: c.get("actor"), isUnanswered };
@@ -42,6 +48,8 @@ function restorationProblem(c: Context<AppEnv>, tenantId: TenantId, reason: Rest
       return noSuchTenant(c);
     case "not_deleted":
       return problem(c, "tenant-taken", { detail: `Tenant ${tenantId} is not deleted.` });
+    case "other_version":
+      return otherVersion(c);
     case "unreleased":
       return dependencyUnavailable(
         c,

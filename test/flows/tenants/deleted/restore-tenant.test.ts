@@ -227,6 +227,19 @@ it("restores no tenant that lives, or never was", async () => {
   expect((await deps.tenants.load(acme))?.config.subject.id).toBe(hash);
 });
 
+it("does not know a tenant that was purged after it was loaded", async () => {
+  await create();
+  await remove();
+  const purged = {
+    ...deps.tenants,
+    restore: async () => {
+      await deps.tenants.remove(acme);
+      return { ok: true, value: null } as const;
+    },
+  };
+  expect(await restore({ ...deps, tenants: purged })).toEqual({ ok: false, failure: "not_found" });
+});
+
 it("restores a tenant although the queue refuses the read that follows", async () => {
   await create();
   await remove();
