@@ -148,7 +148,7 @@ const NO_SEARCH = "must be a text of 1 to 200 characters";
 export const tenantListQuery = z
   .strictObject({
     state: z.enum([...STATES, "deleted"]).optional(),
-    reason: z.enum(REASONS).optional(),
+    reason: z.enum([...REASONS, "deleted"]).optional(),
     q: z
       .string(NO_SEARCH)
       .trim()
@@ -165,9 +165,11 @@ export const tenantListQuery = z
     if (cursor !== undefined && after === null) {
       context.addIssue({ code: "custom", path: ["cursor"], message: `${NO_CURSOR}, with the same sort` });
     }
-    const isAsked = (each: StateReason) =>
-      (state === undefined || stateOf(each) === state) && (reason === undefined || each === reason);
-    const reasons = state === "deleted" && reason === undefined ? "deleted" : REASONS.filter(isAsked);
+    const isAsked = (each: StateReason | "deleted") =>
+      (state === undefined || (each === "deleted" ? each : stateOf(each)) === state) &&
+      (reason === undefined || each === reason);
+    const areDeleted = (state === "deleted" || reason === "deleted") && isAsked("deleted");
+    const reasons = areDeleted ? "deleted" : REASONS.filter(isAsked);
     return { reasons, search, sort, after, limit };
   });
 
