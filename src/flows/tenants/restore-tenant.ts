@@ -22,6 +22,8 @@ export interface RestoreTenantInput {
 
 export type RestoreFailure =
   | "not_found"
+  /** It was deleted in another version than the caller accepts. */
+  | "other_version"
   /** The tenant lives. */
   | "not_deleted"
   /** LiteLLM still has keys of the tenant, and cannot be reached to delete them. */
@@ -48,7 +50,7 @@ export async function restoreTenant(
   const key = { keyHash, encryptedKey: await deps.cipher.encrypt(virtualKey) };
   const restored = await deps.tenants.restore(tenantId, key, actor);
   if (!restored.ok) return restored;
-  if (restored.value === null) return failure(await whyNotRestored(tenantId, deps));
+  if (restored.value === null) return failure(await whyNotRestored(deleted, actor, deps));
   const { adopted } = restored.value;
   const toShow = adopted ? null : { virtualKey, ...key };
   const shown = await withKeyToShow(restored.value, toShow, { made: "tenant_restored", isUnanswered, actor }, deps);
@@ -66,8 +68,13 @@ function isUnreleased({ deletedAt, sync, adopted }: TenantRecord): boolean {
   return deletedAt !== null && sync.status === "pending" && !adopted;
 }
 
-async function whyNotRestored(tenantId: TenantId, { tenants }: Deps): Promise<RestoreFailure> {
-  return (await tenants.load(tenantId)) === null ? "unreleased" : "not_deleted";
+async function whyNotRestored(
+  { config, settingsVersion }: TenantRecord,
+  { operation }: Actor,
+  { tenants }: Deps,
+): Promise<RestoreFailure> {
+  if ((await tenants.load(config.tenantId)) !== null) return "not_deleted";
+  return operation.ifVersion?.includes(settingsVersion) === false ? "other_version" : "unreleased";
 }
 
 /** The consumer then compares the spend with the limits. */

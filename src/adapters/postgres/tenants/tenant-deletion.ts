@@ -10,7 +10,7 @@ import type { Actor, OwnKey, TenantRecord } from "../../../records/tenant.ts";
 import { auditInsert, creationSource, lineOf } from "../audit/audit-insert.ts";
 import { createOnce, makeChange } from "../audit/make-change.ts";
 import { type Database, runStatement, violatedUnique } from "../client.ts";
-import { NEXT_VERSION } from "../config-version.ts";
+import { isAccepted, NEXT_VERSION } from "../config-version.ts";
 import { timestampOf } from "../instants.ts";
 import { livingTenant, lockTenant, pendingSync, updatedAt } from "./tenant-changes.ts";
 import { firstTenant, selectTenants } from "./tenant-rows.ts";
@@ -112,7 +112,7 @@ function restoration(tenantId: TenantId, { keyHash, encryptedKey }: OwnKey, acto
   const now = timestampOf(actor.now);
   const own = (value: SQL, adopted: SQL) => sql`case when t.adopted then ${adopted} else ${value} end`;
   return sql`with before as (select * from tenant_configs where tenant_id = ${tenantId} and deleted_at is not null
-      and (adopted or litellm_sync = 'synced') for no key update),
+      and (adopted or litellm_sync = 'synced') and ${isAccepted(actor)} for no key update),
     renewed as (select * from before where not adopted),
     spend as (delete from tenant_spend s using renewed b where s.tenant_id = b.tenant_id),
     calls as (delete from counted_calls c using renewed b where c.tenant_id = b.tenant_id),

@@ -12,22 +12,27 @@ import type { AppEnv } from "../../app-env.ts";
 import { requireAdmin } from "../../auth.ts";
 import { reasonBody } from "../../fields.ts";
 import { dependencyUnavailable, noSuchTenant, otherVersion, problem } from "../../problem.ts";
-import { etagOf } from "../../request/if-match.ts";
+import { etagOf, ifMatch } from "../../request/if-match.ts";
 import { readBody } from "../../request/read-request.ts";
 import { tenantIdFrom } from "../../tenant-id.ts";
 import { type OnceAnswer, once, replayed } from "../idempotency.ts";
 import { tenantAnswer, tenantJson } from "./tenant-json.ts";
 import { virtualKeyFrom } from "./virtual-key.ts";
 
-export const deletedTenantRoutes = new Hono<AppEnv>().post("/v1/tenants/:id/restore", requireAdmin, async (c) => {
-  const tenantId = tenantIdFrom(c.req.param("id"));
-  if (tenantId === null) return noSuchTenant(c);
-  const body = await readBody(c, reasonBody);
-  if (!body.ok) return body.failure;
-  return once(c, { route: `POST /v1/tenants/${tenantId}/restore`, json: body.value.json }, (isUnanswered) =>
-    restore(c, tenantId, isUnanswered),
-  );
-});
+export const deletedTenantRoutes = new Hono<AppEnv>().post(
+  "/v1/tenants/:id/restore",
+  requireAdmin,
+  ifMatch,
+  async (c) => {
+    const tenantId = tenantIdFrom(c.req.param("id"));
+    if (tenantId === null) return noSuchTenant(c);
+    const body = await readBody(c, reasonBody);
+    if (!body.ok) return body.failure;
+    return once(c, { route: `POST /v1/tenants/${tenantId}/restore`, json: body.value.json }, (isUnanswered) =>
+      restore(c, tenantId, isUnanswered),
+    );
+  },
+);
 
 async function restore(c: Context<AppEnv>, tenantId: TenantId, isUnanswered: boolean): Promise<OnceAnswer> {
   const virtualKey = virtualKeyFrom(crypto.getRandomValues(new Uint8Array(32)));
@@ -49,6 +54,8 @@ function restorationProblem(c: Context<AppEnv>, tenantId: TenantId, reason: Rest
   switch (reason) {
     case "not_found":
       return noSuchTenant(c);
+    case "other_version":
+      return otherVersion(c);
     case "not_deleted":
       return problem(c, "tenant-taken", { detail: `Tenant ${tenantId} is not deleted.` });
     case "unreleased":
