@@ -1,16 +1,10 @@
 // An alert as JSON, with the deliveries of its notices.
 
-import type { AlertDetail } from "../../budget/alert.ts";
 import { iso } from "../../budget/instant.ts";
 import { percentNumber, usdNumber } from "../../budget/money.ts";
 import type { AlertListRow } from "../../records/delivery.ts";
 import { isoOrNull } from "../json-instant.ts";
-
-/** Postgres keeps an amount of the detail as a decimal string, which is exact. */
-export function inNumbers(detail: AlertDetail): AlertDetail {
-  const amount = detail["override_amount"];
-  return amount === undefined || amount === null ? detail : { ...detail, override_amount: Number(amount) };
-}
+import { detailJson } from "./detail-json.ts";
 
 /**
  * snake_case; US dollars and percent as numbers, instants ISO 8601 UTC. Values are those of the moment of the alert.
@@ -32,7 +26,7 @@ export function alertJson({ alert, deliveries }: AlertListRow) {
     occurrence: alert.occurrence,
     repetition: alert.repetition,
     silent: alert.isSilent,
-    detail: alert.detail && inNumbers(alert.detail),
+    detail: alert.detail && detailJson(alert.detail),
     created_at: iso(alert.createdAt),
     deliveries: deliveries.map((delivery) => ({
       channel_id: delivery.channelId,

@@ -9,6 +9,7 @@ import type { AppEnv } from "../app-env.ts";
 import { requireAdmin } from "../auth.ts";
 import { NO_CURSOR, pageSize, tenantId, timeRange } from "../fields.ts";
 import { readQuery } from "../request/read-request.ts";
+import { detailJson } from "./detail-json.ts";
 
 const cursor = z.string(NO_CURSOR).refine((text) => linePositionOf(text) !== null, NO_CURSOR);
 
@@ -66,5 +67,15 @@ export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, asy
 });
 
 function auditJson({ id, at, actor, action, tenantId, requestId, before, after, detail }: AuditRecord) {
-  return { id, at: iso(at), actor, action, tenant_id: tenantId, request_id: requestId, before, after, detail };
+  return {
+    id,
+    at: iso(at),
+    actor,
+    action,
+    tenant_id: tenantId,
+    request_id: requestId,
+    before,
+    after,
+    detail: detail && detailJson(detail),
+  };
 }
