@@ -25,10 +25,11 @@ export type Difference = Partial<AlertNotice["alert"]> &
 export function aNotice(eventType: AlertEventType, differences: Difference = {}): AlertNotice {
   const { spend = "412.5", limit = "500", maxBudget = limit, ...rest } = differences;
   const { tenantName = "Acme Corp", alertThreshold = 8_000n, graceThreshold = 11_000n, ...others } = rest;
-  const { enforcement = "enforce", ...alert } = others;
+  const { enforcement = "enforce", tenantMetadata = { crm_id: "4711" }, ...alert } = others;
   const [spendNanoUsd, limitNanoUsd] = [nanoUsd(spend), nanoUsd(limit)];
   return {
     tenantName,
+    tenantMetadata,
     alertThreshold,
     graceThreshold,
     enforcement,

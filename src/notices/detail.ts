@@ -11,17 +11,20 @@ const MAX_TEXT = 300;
 /** Date.parse alone accepts far too much. */
 const DATE = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:?\d{2}))?$/;
 
-export function moneyOf(detail: AlertDetail | null, field: string): NanoUsd | null {
+export function moneyOf(detail: Readonly<Record<string, unknown>> | null, field: string): NanoUsd | null {
   const value = detail?.[field];
   return typeof value === "string" ? nanoUsdFromDecimal(value) : nanoUsdFromNumber(value);
 }
 
-/** Fields that hold an amount: decimal strings in Postgres, which are exact, and numbers in JSON. */
-const MONEY_FIELDS = ["override_amount", "spend_before", "spend_after"];
+/**
+ * Fields that hold an amount: decimal strings in Postgres, which are exact, and numbers in JSON. Alerts of earlier
+ * releases have `projected_spend`.
+ */
+const AMOUNTS = ["override_amount", "spend", "cost", "spend_before", "spend_after", "projected_spend"];
 
-/** A detail as JSON, its amounts as numbers. Null where an amount cannot be read. */
-export function detailJson(detail: AlertDetail | null): Record<string, string | number | null> {
-  const amounts = MONEY_FIELDS.filter((field) => detail?.[field] !== undefined).map((field) => {
+/** The detail of an alert or of an audit line as JSON, its amounts as numbers. Null where an amount cannot be read. */
+export function detailJson<T>(detail: Readonly<Record<string, T>> | null): Record<string, T | number | null> {
+  const amounts = AMOUNTS.filter((field) => detail?.[field] !== undefined).map((field) => {
     const amount = moneyOf(detail, field);
     return [field, amount === null ? null : usdNumber(amount)] as const;
   });

@@ -31,7 +31,7 @@ interface NoticeEvent {
   readonly type: EventType;
   /** ISO 8601 UTC: when the alert was recorded. */
   readonly timestamp: string;
-  readonly data: Readonly<Record<string, string | number | boolean | null>>;
+  readonly data: Readonly<Record<string, string | number | boolean | null | Readonly<Record<string, string>>>>;
 }
 
 /** The JSON text to sign and send: snake_case, US dollars and percent as numbers, instants ISO 8601 UTC. */
@@ -49,7 +49,7 @@ function platformEvent({ platformAlert: { id, kind, detail, begunAt, createdAt }
 }
 
 function alertEvent(notice: AlertNotice): NoticeEvent {
-  const { alert, tenantName } = notice;
+  const { alert, tenantName, tenantMetadata } = notice;
   const snapshot = snapshotOf(notice);
   const type: EventType | undefined = (EVENT_TYPES as Partial<Record<AlertEventType, EventType>>)[alert.eventType];
   // Of a later release, after a rollback: the attempt fails and is retried, because receivers need a type.
@@ -63,6 +63,7 @@ function alertEvent(notice: AlertNotice): NoticeEvent {
       alert_id: alert.id,
       tenant_id: alert.tenantId,
       tenant_name: tenantName,
+      tenant_metadata: tenantMetadata,
       state: snapshot.state,
       enforcement: notice.enforcement,
       threshold: alert.threshold === null ? null : percentNumber(alert.threshold),

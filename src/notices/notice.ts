@@ -8,7 +8,10 @@ import type { PlatformDispatch } from "../records/platform-alert.ts";
 export type Notice = AlertNotice | PlatformNotice | TestNotice;
 
 /** An alert with the settings of its tenant that a notice shows. */
-export type AlertNotice = Pick<Dispatch, "alert" | "tenantName" | "alertThreshold" | "graceThreshold" | "enforcement">;
+export type AlertNotice = Pick<
+  Dispatch,
+  "alert" | "tenantName" | "tenantMetadata" | "alertThreshold" | "graceThreshold" | "enforcement"
+>;
 
 /** A notice to operators about the platform; it belongs to no tenant. */
 export type PlatformNotice = Pick<PlatformDispatch, "platformAlert">;

@@ -49,7 +49,7 @@ export interface AuditRecord {
   readonly requestId: string | null;
   readonly before: unknown;
   readonly after: unknown;
-  readonly detail: unknown;
+  readonly detail: Readonly<Record<string, unknown>> | null;
 }
 
 /** An event outside the admin API, such as a received webhook. Recorded once per `sourceId`. */

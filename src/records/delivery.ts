@@ -36,6 +36,8 @@ export interface Dispatch {
   readonly alert: AlertRecord;
   readonly channel: ChannelRecord;
   readonly tenantName: string | null;
+  /** The caller's own pairs, for the events of webhooks. */
+  readonly tenantMetadata: Readonly<Record<string, string>>;
   /** The tenant's current thresholds, for the text of a notice. */
   readonly alertThreshold: BasisPoints;
   readonly graceThreshold: BasisPoints;

@@ -24,6 +24,7 @@ describe("an event", () => {
         alert_id: "0b1f6c9e-6c1d-4a53-9f5e-2f4d8a7b3c10",
         tenant_id: "acme",
         tenant_name: "Acme Corp",
+        tenant_metadata: { crm_id: "4711" },
         state: "warning",
         enforcement: "enforce",
         threshold: 80,

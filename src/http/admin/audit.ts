@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { iso } from "../../budget/instant.ts";
+import { detailJson } from "../../notices/detail.ts";
 import type { AuditAction, AuditRecord } from "../../records/audit.ts";
 import { linePositionOf } from "../../wire/page-cursor.ts";
 import type { AppEnv } from "../app-env.ts";
@@ -64,5 +65,15 @@ export const auditRoutes = new Hono<AppEnv>().get("/v1/audit", requireAdmin, asy
 });
 
 function auditJson({ id, at, actor, action, tenantId, requestId, before, after, detail }: AuditRecord) {
-  return { id, at: iso(at), actor, action, tenant_id: tenantId, request_id: requestId, before, after, detail };
+  return {
+    id,
+    at: iso(at),
+    actor,
+    action,
+    tenant_id: tenantId,
+    request_id: requestId,
+    before,
+    after,
+    detail: detail && detailJson(detail as Readonly<Record<string, unknown>>),
+  };
 }

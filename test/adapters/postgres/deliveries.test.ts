@@ -25,7 +25,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
   const deliveries: Deliveries = postgresDeliveries(() => db.database());
   beforeEach(async () => {
     await db.query("truncate notification_channels cascade");
-    await create({ name: "Acme Inc." });
+    await create({ name: "Acme Inc.", metadata: { crm_id: "4711" } });
     await insertAlert(db);
     await insertChannel(db);
   });
@@ -75,6 +75,7 @@ describe.each(postgresBackends)("deliveries on $name", (backend) => {
           updatedAt: NOW,
         },
         tenantName: "Acme Inc.",
+        tenantMetadata: { crm_id: "4711" },
         alertThreshold: 8_000n,
         graceThreshold: 11_000n,
         enforcement: "enforce",

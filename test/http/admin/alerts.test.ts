@@ -51,7 +51,7 @@ it("shows an alert as of its moment, with the status of each notice", async () =
         occurrence: 1,
         repetition: 0,
         silent: false,
-        detail: { projected_spend: "700" },
+        detail: { projected_spend: 700 },
         created_at: iso(NOW + 1),
         deliveries: [
           {

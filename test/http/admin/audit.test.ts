@@ -6,7 +6,7 @@ import { anActor, idOf } from "../../support/builders/builders.ts";
 import { READER, useNoticesApi } from "../../support/worlds/notices-api.ts";
 import { fieldsOf } from "../../support/worlds/tenants-api.ts";
 
-const { tenants, createTenant, call } = useNoticesApi();
+const { db, tenants, createTenant, call } = useNoticesApi();
 const SLACK = { kind: "slack", name: "Ops", url: "https://hooks.slack.com/services/very-secret" };
 const get = (query = "") => call("GET", `/v1/audit${query}`);
 
@@ -35,6 +35,16 @@ it("shows actor, action, request, and the values before and after", async () => 
     ],
     next_cursor: null,
   });
+});
+
+it("shows the amounts of a detail as numbers, and its other fields as they are", async () => {
+  const detail = { spend: "412.5", cost: "0.000000001", spend_before: null, webhook: "12", count: 3 };
+  await db.query(
+    "insert into audit_log (at, actor, action, detail) values (now(), 'litellm', 'webhook_received', $1)",
+    [detail],
+  );
+  const [line] = (await get("?actor=litellm")).body.data;
+  expect(line.detail).toEqual({ ...detail, spend: 412.5, cost: 0.000000001 });
 });
 
 it("pages by cursor, and filters by tenant, even a deleted one", async () => {

@@ -102,6 +102,14 @@ it("guards the removal of a key and the revocation of an override", async () => 
   }
 });
 
+it("guards the restore of a deleted tenant", async () => {
+  await call("DELETE", ACME);
+  const tag = await tagOf();
+  const statuses = [];
+  for (const each of ['"1"', tag, tag]) statuses.push((await send("POST", `${ACME}/restore`, each)).status);
+  expect([tag, ...statuses]).toEqual(['"2"', 412, 201, 409]);
+});
+
 it("makes one of two changes at once that accept the same version", async () => {
   const changes = ["a", "b", "c", "d"].map((name) => send("PATCH", ACME, '"1"', { name }));
   const statuses = (await Promise.all(changes)).map(({ status }) => status);

@@ -62,10 +62,11 @@ it("lists and finds it among the deleted ones only, and counts it in no state", 
   const list = async (query: string) => (await call("GET", `/v1/tenants${query}`)).body;
   const none = { ok: 0, warning: 0, grace: 0, blocked: 0, unknown: 0 };
   expect(await list("?sort=-used_percent")).toMatchObject({ data: [], counts: none });
-  for (const query of ["?state=deleted", "?state=deleted&sort=-used_percent", "?state=deleted&q=ACM"]) {
+  const found = ["state=deleted", "reason=deleted", "state=deleted&reason=deleted", "state=deleted&sort=-used_percent"];
+  for (const query of [...found, "state=deleted&q=ACM"].map((each) => `?${each}`)) {
     expect(await list(query), query).toMatchObject({ data: [{ tenant_id: "acme", state: "deleted", ...DELETED }] });
   }
-  for (const query of ["?state=deleted&q=other", "?state=deleted&reason=suspended"]) {
+  for (const query of ["?state=deleted&q=other", "?state=deleted&reason=suspended", "?state=ok&reason=deleted"]) {
     expect((await list(query)).data, query).toEqual([]);
   }
   await create({ tenant_id: "zeta" });

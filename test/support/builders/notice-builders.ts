@@ -93,6 +93,7 @@ export function aDispatch(
     alert,
     channel,
     tenantName: "Acme Inc.",
+    tenantMetadata: { crm_id: "4711" },
     alertThreshold: 8_000n,
     graceThreshold: 11_000n,
     enforcement: "enforce",

@@ -13,6 +13,7 @@ import { readEach } from "../read-each.ts";
 import { notificationChannels as channels, noticeDeliveries as deliveries } from "../schema/notice-tables.ts";
 import { platformAlerts } from "../schema/platform-tables.ts";
 import { budgetAlertHistory as alerts, tenantConfigs } from "../schema/tables.ts";
+import { metadata } from "../tenants/tenant-rows.ts";
 import { channelFromRow } from "./channel-rows.ts";
 
 /** One statement. A delivery of a digest is never sent by itself, even if a message names it. */
@@ -34,6 +35,7 @@ export async function loadDispatches(
         tenant: {
           enforcement: tenantConfigs.enforcement,
           name: tenantConfigs.name,
+          metadata: tenantConfigs.metadata,
           alertThreshold: tenantConfigs.alertThreshold,
           graceThreshold: tenantConfigs.graceThreshold,
         },
@@ -69,7 +71,10 @@ function dispatchFromRow(row: {
   channel: typeof channels.$inferSelect;
   platformAlert: typeof platformAlerts.$inferSelect | null;
   alert: typeof alerts.$inferSelect | null;
-  tenant: Pick<typeof tenantConfigs.$inferSelect, "enforcement" | "name" | "alertThreshold" | "graceThreshold"> | null;
+  tenant: Pick<
+    typeof tenantConfigs.$inferSelect,
+    "enforcement" | "name" | "metadata" | "alertThreshold" | "graceThreshold"
+  > | null;
 }): NoticeDispatch {
   const delivery = deliveryFromRow(row.delivery);
   const channel = channelFromRow(row.channel);
@@ -81,6 +86,7 @@ function dispatchFromRow(row: {
     alert: alertFromRow(alert),
     channel,
     tenantName: tenant.name,
+    tenantMetadata: metadata.parse(tenant.metadata),
     alertThreshold: percent.parse(tenant.alertThreshold),
     graceThreshold: percent.parse(tenant.graceThreshold),
     enforcement: tenant.enforcement,

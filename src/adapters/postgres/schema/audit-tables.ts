@@ -16,7 +16,7 @@ export const auditLog = pgTable(
     requestId: text("request_id"),
     before: jsonb("before"),
     after: jsonb("after"),
-    detail: jsonb("detail"),
+    detail: jsonb("detail").$type<Readonly<Record<string, unknown>>>(),
     /**
      * Identifies the event of a line that may be delivered twice, because queues deliver at least once; or the
      * operation of a change that may be sent twice, because its answer may be lost.

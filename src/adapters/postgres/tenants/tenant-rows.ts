@@ -68,6 +68,8 @@ const numeric = <T>(read: (text: string) => T | null) =>
 export const money = numeric(nanoUsdFromDecimal);
 const percent = numeric((text) => basisPointsFromNumber(Number(text)));
 const instant = z.number();
+/** The caller's own pairs. */
+export const metadata = z.record(z.string(), z.string());
 const priorValues = z
   .object({
     maxBudget: z.string().nullable(),
@@ -115,7 +117,7 @@ const row = z.object({
   subject_created_at: instant,
   config_version: z.number(),
   settings_version: z.number(),
-  metadata: z.record(z.string(), z.string()),
+  metadata,
   revision: z.number(),
   enforcement: z.enum(["enforce", "observe"]),
   fail_policy: z.enum(["open", "closed"]).nullable(),

@@ -144,7 +144,7 @@ const SORTS = ["tenant_id", "-used_percent"] as const satisfies readonly TenantS
 export const tenantListQuery = z
   .strictObject({
     state: z.enum([...STATES, "deleted"]).optional(),
-    reason: z.enum(STATE_REASONS).optional(),
+    reason: z.enum([...STATE_REASONS, "deleted"]).optional(),
     q: lineOfText(200).optional(),
     sort: z.enum(SORTS).default("tenant_id"),
     cursor: z.string(NO_CURSOR).optional(),
@@ -155,9 +155,11 @@ export const tenantListQuery = z
     if (cursor !== undefined && after === null) {
       context.addIssue({ code: "custom", path: ["cursor"], message: `${NO_CURSOR}, with the same sort` });
     }
-    const isAsked = (each: StateReason) =>
-      (state === undefined || stateOf(each) === state) && (reason === undefined || each === reason);
-    const reasons = state === "deleted" && reason === undefined ? "deleted" : STATE_REASONS.filter(isAsked);
+    const isAsked = (each: StateReason | "deleted") =>
+      (state === undefined || (each === "deleted" ? each : stateOf(each)) === state) &&
+      (reason === undefined || each === reason);
+    const areDeleted = (state === "deleted" || reason === "deleted") && isAsked("deleted");
+    const reasons = areDeleted ? "deleted" : STATE_REASONS.filter(isAsked);
     return { reasons, search, sort, after, limit };
   });
 
