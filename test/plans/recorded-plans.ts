@@ -51,21 +51,32 @@ export async function startRecorder(client: pg.Client, databaseUrl: string): Pro
     plans.push({ statement: config.text, root: plan.Plan, ms: plan["Execution Time"], pages });
     return client.query(config);
   };
-  const connection = {
+  // One session for all: a flow that asks for two things at once waits.
+  let turn = Promise.resolve();
+  const takeTurn = async () => {
+    const { promise, resolve: endTurn } = Promise.withResolvers<void>();
+    const before = turn;
+    turn = promise;
+    await before;
+    return endTurn;
+  };
+  const connectionUntil = (release: () => void) => ({
     query: (asked: string | pg.QueryArrayConfig) => {
       if (typeof asked !== "string") return explained(asked);
       return client.query(asked === "COMMIT" ? "rollback" : asked);
     },
-    release: () => {},
-  };
+    release,
+  });
   const pool = {
-    connect: async () => connection,
+    connect: async () => connectionUntil(await takeTurn()),
     async query(config: pg.QueryArrayConfig) {
+      const endTurn = await takeTurn();
       await client.query("begin");
       try {
         return await explained(config);
       } finally {
         await client.query("rollback");
+        endTurn();
       }
     },
   };
