@@ -11,6 +11,8 @@ export interface PlanNode {
   readonly "Relation Name"?: string;
   readonly "Index Name"?: string;
   readonly "Actual Rows": number;
+  readonly "Shared Hit Blocks": number;
+  readonly "Shared Read Blocks": number;
   readonly "Actual Loops": number;
   readonly "Rows Removed by Filter"?: number;
   readonly "Rows Removed by Index Recheck"?: number;
@@ -22,9 +24,12 @@ export interface RecordedPlan {
   readonly statement: string;
   readonly root: PlanNode;
   readonly ms: number;
+  /** The pages of tables and indexes that Postgres has looked at, once for each look. */
+  readonly pages: number;
 }
 
 export interface PlanRecorder {
+  /** Another one each time: the driver sends everything to the endpoint of the last one that was opened. */
   readonly database: Database;
   /** The plans of the statements that `run` sends. */
   plansOf(run: () => Promise<unknown>): Promise<readonly RecordedPlan[]>;
@@ -42,24 +47,36 @@ export async function startRecorder(client: pg.Client, databaseUrl: string): Pro
     await client.query("rollback to explained");
     const [plan] = rows[0]?.["QUERY PLAN"] ?? [];
     if (plan === undefined) throw new Error("no plan");
-    plans.push({ statement: config.text, root: plan.Plan, ms: plan["Execution Time"] });
+    const pages = plan.Plan["Shared Hit Blocks"] + plan.Plan["Shared Read Blocks"];
+    plans.push({ statement: config.text, root: plan.Plan, ms: plan["Execution Time"], pages });
     return client.query(config);
   };
-  const connection = {
+  // One session for all: a flow that asks for two things at once waits.
+  let turn = Promise.resolve();
+  const takeTurn = async () => {
+    const { promise, resolve: endTurn } = Promise.withResolvers<void>();
+    const before = turn;
+    turn = promise;
+    await before;
+    return endTurn;
+  };
+  const connectionUntil = (release: () => void) => ({
     query: (asked: string | pg.QueryArrayConfig) => {
       if (typeof asked !== "string") return explained(asked);
       return client.query(asked === "COMMIT" ? "rollback" : asked);
     },
-    release: () => {},
-  };
+    release,
+  });
   const pool = {
-    connect: async () => connection,
+    connect: async () => connectionUntil(await takeTurn()),
     async query(config: pg.QueryArrayConfig) {
+      const endTurn = await takeTurn();
       await client.query("begin");
       try {
         return await explained(config);
       } finally {
         await client.query("rollback");
+        endTurn();
       }
     },
   };
@@ -71,7 +88,9 @@ export async function startRecorder(client: pg.Client, databaseUrl: string): Pro
   });
   const timeoutMs = 120_000;
   return {
-    database: openDatabase({ url: databaseUrl, endpoint: neon.url, timeoutMs, patientTimeoutMs: timeoutMs }),
+    get database() {
+      return openDatabase({ url: databaseUrl, endpoint: neon.url, timeoutMs, patientTimeoutMs: timeoutMs });
+    },
     async plansOf(run) {
       plans = [];
       await run();
