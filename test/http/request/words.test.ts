@@ -39,7 +39,10 @@ it.each<[string, z.ZodType, unknown, string]>([
 it("keeps the words of a rule about several fields where one of them is missing", () => {
   const schema = z
     .strictObject({ duration: z.string().optional(), expires_at: z.string().optional() })
-    .refine((body) => body.duration !== undefined, { path: ["expires_at"], message: "must be sent if duration is not" });
+    .refine((body) => body.duration !== undefined, {
+      path: ["expires_at"],
+      message: "must be sent if duration is not",
+    });
   expect(wordsOf(schema, {})).toEqual([{ field: "expires_at", message: "must be sent if duration is not" }]);
 });
 
