@@ -2,7 +2,7 @@
 // Plain JavaScript that imports only Node's own modules and runs on any Node version: no package is installed yet.
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 const [major] = process.versions.node.split(".").map(Number);
 if (major < 20) {
@@ -10,12 +10,22 @@ if (major < 20) {
   process.exit(1);
 }
 
-// A copy of the lock file of the last install. If it equals package-lock.json, there is nothing to install.
-const INSTALLED = "node_modules/.installed-lock.json";
-const isCurrent =
-  existsSync(INSTALLED) && readFileSync(INSTALLED, "utf8") === readFileSync("package-lock.json", "utf8");
+// npm's own list of what it has installed, which `npm ci` and `npm install` write when all is there.
+const INSTALLED = "node_modules/.package-lock.json";
 
-if (!isCurrent) {
+const packagesOf = (file) => JSON.parse(readFileSync(file, "utf8")).packages;
+
+/** Optional packages are for one kind of machine each. */
+function isCurrent() {
+  if (!existsSync(INSTALLED)) return false;
+  const installed = packagesOf(INSTALLED);
+  return Object.entries(packagesOf("package-lock.json")).every(([path, { version, optional }]) => {
+    if (path === "") return true;
+    return installed[path] === undefined ? optional === true : installed[path].version === version;
+  });
+}
+
+if (!isCurrent()) {
   console.log("Installing the packages of package-lock.json (about a minute, once) …");
   const { status } = spawnSync("npm", ["ci", "--loglevel=error", "--no-audit", "--no-fund"], {
     stdio: "inherit",
@@ -25,5 +35,4 @@ if (!isCurrent) {
     console.error("npm ci failed; see its error above.");
     process.exit(status ?? 1);
   }
-  copyFileSync("package-lock.json", INSTALLED);
 }

@@ -79,6 +79,7 @@ describe.each(postgresBackends)("the list of tenants on $name", (backend) => {
     expect(await found("ZOË 100%")).toEqual(["t001"]);
     expect(await found("0%_l")).toEqual(["t001"]);
     expect(await found("%")).toEqual(["t001"]);
+    expect(await found("_")).toEqual(["t001"]);
     expect(await found("k\\s")).toEqual(["t002"]);
     expect(await found("001 zo")).toEqual([]);
     expect(await pagesOf({ search: "t00", limit: 2 })).toEqual([["t001", "t002"], ["t003"]]);

@@ -2,11 +2,13 @@
 
 import { expect, it } from "vitest";
 import { recordSpend } from "../../../src/flows/spend/record-spend.ts";
+import { createTenant } from "../../../src/flows/tenants/create-tenant.ts";
 import type { SpendMessage } from "../../../src/ports/messages.ts";
 import { MINUTE, NOW, SECOND } from "../../budget/builders.ts";
-import { hashOf, incomingOf } from "../../support/builders/builders.ts";
+import { hashOf, idOf, incomingOf } from "../../support/builders/builders.ts";
 import { aWebhook } from "../../support/builders/spend-messages.ts";
 import { sha256, VIRTUAL_KEY } from "../../support/builders/virtual-key.ts";
+import { ownKeyInput } from "../../support/worlds/admin-world.ts";
 import { useSpendWorld } from "../../support/worlds/spend-world.ts";
 
 const key = sha256(VIRTUAL_KEY);
@@ -65,4 +67,53 @@ it("writes a few lines an hour for two thousand posts by somebody who knows the 
     await deliver(posts);
   }
   expect(await lines()).toEqual([["webhook_unmatched", "event 0", 2_000, null]]);
+});
+
+const PLATFORM_KEY = "sk-key-of-another-tenant-0123456789";
+
+it("counts for each tenant of a batch its own webhooks, also those with the same id", async () => {
+  const other = sha256(PLATFORM_KEY);
+  const origin = { kind: "own_key", virtualKey: PLATFORM_KEY, keyHash: other } as const;
+  await createTenant(ownKeyInput({ tenantId: idOf("other"), origin }), deps);
+  const named = { event: "budget_crossed", webhook_id: "w1", sent_at: NOW, received_at: NOW };
+  const batch: [string, SpendMessage][] = [
+    ["m1", aWebhook(key, "560", named)],
+    ["m2", aWebhook(other, "570", named)],
+    ["m3", aWebhook(other, "580", { ...named, webhook_id: "w2" })],
+  ];
+  await deliver(batch);
+  await deliver(batch, true);
+  const counted = await world.db.query(
+    `select tenant_id, (detail ->> 'count')::int as count, detail ->> 'spend' as spend from audit_log
+      where action = 'webhook_received' order by tenant_id`,
+  );
+  expect(counted).toEqual([
+    { tenant_id: "acme", count: 1, spend: "560" },
+    { tenant_id: "other", count: 2, spend: "580" },
+  ]);
+});
+
+it("keeps apart what a signature vouches for and what anyone with the token of the URL may send", async () => {
+  const signed = { event: "soft_budget_crossed", webhook_id: "w1", sent_at: NOW, received_at: NOW };
+  await deliver([
+    ["m1", hint(NOW)],
+    ["m2", aWebhook(key, "410", signed)],
+  ]);
+  expect(await lines()).toEqual([
+    ["webhook_received", "soft_budget_crossed", 1, "410"],
+    ["webhook_received", "soft_budget_crossed", 1, "410"],
+  ]);
+});
+
+it("shows the first and the last webhook of the line and the highest spend, in whatever order they come", async () => {
+  await deliver([
+    ["m1", hint(NOW + 2 * MINUTE, "430")],
+    ["m2", hint(NOW + 4 * MINUTE, "420")],
+  ]);
+  await deliver([["m3", hint(NOW + MINUTE, "410")]]);
+  const shown = await world.db.query(
+    "select at, detail ->> 'last_at' as last_at, detail ->> 'spend' as spend from audit_log where action = 'webhook_received'",
+  );
+  const first = new Date(NOW + 2 * MINUTE);
+  expect(shown).toEqual([{ at: first, last_at: new Date(NOW + 4 * MINUTE).toISOString(), spend: "430" }]);
 });

@@ -116,6 +116,15 @@ describe("replaying", () => {
     expect([(await world.replay(uuidOf(1))).status, (await world.replay(uuidOf(1))).status]).toEqual([200, 200]);
   });
 
+  it("requeues the message once under one idempotency key", async () => {
+    const path = `/v1/dead-letters/${uuidOf(1)}/replay`;
+    const replay = () => world.call(path, { ...ADMIN, headers: { "idempotency-key": "k1" } });
+    const [first, second] = [await replay(), await replay()];
+    expect([second.status, second.body]).toEqual([200, first.body]);
+    expect(second.headers.get("Idempotency-Replayed")).toBe("true");
+    expect(world.sent).toHaveLength(1);
+  });
+
   it("refuses a read token and a missing token", async () => {
     expect((await world.replay(uuidOf(1), "read-token")).status).toBe(403);
     expect((await world.replay(uuidOf(1), "")).status).toBe(401);

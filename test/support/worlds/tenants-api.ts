@@ -14,7 +14,10 @@ import { useAdminWorld } from "./admin-world.ts";
 import type { Answer } from "./http-world.ts";
 
 const tokens: Tokens = {
-  admin: [{ name: "alice", token: "admin" }],
+  admin: [
+    { name: "alice", token: "admin" },
+    { name: "bob", token: "bobs" },
+  ],
   read: [{ name: "reader", token: "read" }],
   webhookSecrets: ["not used"],
   webhookUrl: ["not used"],

@@ -51,8 +51,8 @@ export async function createTenant(
       {
         statements: [inserted],
         outcome: (db) =>
-          db.execute(sql`${selectTenants()} where t.tenant_id = ${tenant.tenantId} and t.deleted_at is null
-            and exists (select from audit_log l where l.source_id = ${line.sourceId} and l.tenant_id = t.tenant_id)`),
+          db.execute(sql`${selectTenants()} where t.deleted_at is null
+            and t.tenant_id = (select tenant_id from audit_log where source_id = ${line.sourceId})`),
         read: ({ rows }) => firstTenant(rows),
       },
       actor.now,
