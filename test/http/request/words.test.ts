@@ -10,11 +10,11 @@ const wordsOf = (schema: z.ZodType, value: unknown) => {
 };
 
 it.each<[string, z.ZodType, unknown, string]>([
-  ["a text", z.string(), 7, "must be a text"],
+  ["a text", z.string(), 7, "must be a string"],
   ["a number", z.number(), "7", "must be a number"],
   ["a whole number", z.int(), 1.5, "must be a whole number"],
   ["a boolean", z.boolean(), "true", "must be true or false"],
-  ["a list", z.array(z.string()), "x", "must be a list"],
+  ["a list", z.array(z.string()), "x", "must be an array"],
   ["an object", z.object({}), "x", "must be a JSON object"],
   ["a record", z.record(z.string(), z.string()), 7, "must be a JSON object"],
   ["an enum", z.enum(["open", "closed", "both"]), "x", "must be open, closed or both"],
@@ -27,9 +27,9 @@ it.each<[string, z.ZodType, unknown, string]>([
   ["a text that is too long", z.string().max(2), "xyz", "must have at most 2 characters"],
   ["an empty list", z.array(z.string()).min(1), [], "must have at least 1 entry"],
   ["a list that is too long", z.array(z.string()).max(2), ["a", "b", "c"], "must have at most 2 entries"],
-  ["a union", z.union([z.string(), z.number()]), true, "has another type than it must have"],
-  ["a key", z.record(z.string().max(1), z.string()), { xy: "z" }, "has a key or entry that it must not have"],
-  ["a format", z.string().regex(/^a$/), "b", "has a format that it must not have"],
+  ["a union", z.union([z.string(), z.number()]), true, "has the wrong type"],
+  ["a key", z.record(z.string().max(1), z.string()), { xy: "z" }, "has a key or entry that is not allowed"],
+  ["a format", z.string().regex(/^a$/), "b", "has the wrong format"],
   ["a rule of its own", z.string().refine(() => false, "must be even"), "b", "must be even"],
 ])("says of %s what it must be", (_, field, value, message) => {
   const [error] = wordsOf(z.strictObject({ field }), { field: value });
@@ -59,12 +59,12 @@ it("names the kinds of a union, where the kind is none of them", () => {
 
 it.each<[unknown, string]>([
   [null, "null"],
-  [[], "a list"],
-  ["x", "a text"],
+  [[], "an array"],
+  ["x", "a string"],
   [7, "a number"],
   [true, "true or false"],
 ])("says what was sent in the place of an object: %j", (value, kind) => {
-  const message = `The body must be a JSON object, such as {"reason": "…"}, not ${kind}`;
+  const message = `The body must be a JSON object, not ${kind}`;
   expect(wordsOf(z.strictObject({ name: z.string() }), value)).toEqual([{ field: "", message }]);
 });
 
