@@ -23,7 +23,7 @@ CREATE INDEX "idx_audit_log_actor_at" ON "audit_log" USING btree ("actor","at","
 CREATE INDEX "idx_platform_alerts_created" ON "platform_alerts" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "idx_budget_alerts_event" ON "budget_alert_history" USING btree ("event_type","created_at" DESC NULLS FIRST,"id");--> statement-breakpoint
 CREATE INDEX "idx_notice_deliveries_updated" ON "notice_deliveries" USING btree ("updated_at");--> statement-breakpoint
-CREATE TABLE "counted_reports" (
+CREATE TABLE "counted_webhooks" (
 	"id" text PRIMARY KEY NOT NULL,
 	"counted_at" timestamp (3) with time zone NOT NULL
 );--> statement-breakpoint
@@ -44,7 +44,7 @@ ALTER TABLE "notification_channels" ADD COLUMN "version" integer DEFAULT 1 NOT N
 ALTER TABLE "tenant_configs" ADD COLUMN "settings_version" integer DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "tenant_configs" ADD COLUMN "metadata" jsonb DEFAULT '{}'::jsonb NOT NULL;--> statement-breakpoint
 ALTER TABLE "tenant_states" ADD CONSTRAINT "tenant_states_tenant_id_tenant_configs_tenant_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenant_configs"("tenant_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-CREATE INDEX "idx_counted_reports_counted" ON "counted_reports" USING btree ("counted_at");--> statement-breakpoint
+CREATE INDEX "idx_counted_webhooks_counted" ON "counted_webhooks" USING btree ("counted_at");--> statement-breakpoint
 CREATE INDEX "idx_tenant_states_used" ON "tenant_states" USING btree ("reason","used" DESC NULLS FIRST,"tenant_id");--> statement-breakpoint
 CREATE INDEX "idx_tenant_states_reason" ON "tenant_states" USING btree ("reason","tenant_id");--> statement-breakpoint
 CREATE INDEX "idx_tenant_states_unknown" ON "tenant_states" USING btree ("tenant_id") WHERE "tenant_states"."used" = -1;--> statement-breakpoint
@@ -58,10 +58,10 @@ CREATE INDEX "idx_notification_channels_tenant" ON "notification_channels" USING
 --> statement-breakpoint
 -- Beyond the difference of the schema: the rule of the states, and the triggers that keep them.
 --
--- The standing of living tenants, by the rule of `stateAt` (src/budget/verdict.ts), exactly: with numerics only, and by
+-- The state of each living tenant, by the rule of `stateAt` (src/budget/verdict.ts), exactly: with numerics only, and by
 -- multiplying percentages out instead of dividing. An override counts until its end is recorded, so that the rule
 -- needs no clock.
-CREATE FUNCTION "tenant_standings"("ids" text[]) RETURNS TABLE ("tenant_id" text, "reason" text, "used" integer)
+CREATE FUNCTION "compute_tenant_states"("ids" text[]) RETURNS TABLE ("tenant_id" text, "reason" text, "used" integer)
 LANGUAGE sql STABLE AS $$
 	select c.tenant_id,
 		case
@@ -77,23 +77,23 @@ LANGUAGE sql STABLE AS $$
 		case when f.spend is null or l.amount = 0 then -1
 			else least(div(f.spend * 10000, l.amount), 2147483647)::integer end
 	from unnest(ids) as u(id)
-	join tenant_configs c on c.tenant_id = u.id
-	left join tenant_spend f on f.tenant_id = c.tenant_id
-	cross join lateral (select c.max_budget + coalesce((select sum(o.override_amount) from budget_overrides o
+	join public.tenant_configs c on c.tenant_id = u.id
+	left join public.tenant_spend f on f.tenant_id = c.tenant_id
+	cross join lateral (select c.max_budget + coalesce((select sum(o.override_amount) from public.budget_overrides o
 		where o.tenant_id = c.tenant_id and o.end_noted_at is null), 0) as amount) l
 	where c.deleted_at is null
 $$;
 --> statement-breakpoint
 -- Takes the locks in one order before it reads: of two transactions that change what a state follows from, the second
 -- one then sees what the first has committed.
-CREATE FUNCTION "refresh_tenant_states"("ids" text[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION "refresh_tenant_states"("ids" text[]) RETURNS void LANGUAGE plpgsql SET search_path = public AS $$
 begin
 	perform from tenant_states s where s.tenant_id in (select unnest(ids)) order by s.tenant_id for no key update;
-	update tenant_states s set reason = n.reason, used = n.used from tenant_standings(ids) n
+	update tenant_states s set reason = n.reason, used = n.used from compute_tenant_states(ids) n
 		where s.tenant_id = n.tenant_id and (s.reason, s.used) is distinct from (n.reason, n.used);
 end $$;
 --> statement-breakpoint
-CREATE FUNCTION "tenant_configs_changed"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "tenant_configs_changed"() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 declare
 	ids text[];
 begin
@@ -116,7 +116,7 @@ begin
 	return null;
 end $$;
 --> statement-breakpoint
-CREATE FUNCTION "tenant_spend_changed"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "tenant_spend_changed"() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 declare
 	ids text[];
 begin
@@ -132,7 +132,7 @@ begin
 	return null;
 end $$;
 --> statement-breakpoint
-CREATE FUNCTION "budget_overrides_changed"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "budget_overrides_changed"() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 declare
 	ids text[];
 begin
@@ -150,7 +150,7 @@ begin
 end $$;
 --> statement-breakpoint
 -- Takes the counts of the changed reasons that no other transaction has locked, and puts one of each in their place.
-CREATE FUNCTION "tenant_states_changed"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "tenant_states_changed"() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 declare
 	changes jsonb;
 begin
@@ -190,7 +190,7 @@ CREATE TRIGGER "tenant_states_truncated" AFTER TRUNCATE ON "tenant_states"
 	FOR EACH STATEMENT EXECUTE FUNCTION "tenant_states_changed"();
 --> statement-breakpoint
 INSERT INTO "tenant_states" ("tenant_id", "reason", "used")
-	SELECT * FROM "tenant_standings"((SELECT array_agg("tenant_id") FROM "tenant_configs"));
+	SELECT * FROM "compute_tenant_states"((SELECT array_agg("tenant_id") FROM "tenant_configs"));
 --> statement-breakpoint
 CREATE TRIGGER "tenant_configs_inserted" AFTER INSERT ON "tenant_configs" REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION "tenant_configs_changed"();

@@ -1,6 +1,6 @@
-// `npm run bench:scale`: the list of tenants, the sweep and the counting of calls at 100,000 tenants and 2,000,000 lines
-// of audit, beside 1,000 tenants and 20,000 lines. Exits with 1 when a query looks at far more pages at 100,000, or a
-// case is answered wrongly, and never because a case is slow.
+// `npm run bench:scale`: the list of tenants, the sweep and the counting of calls at 100,000 tenants and 2,000,000
+// lines of audit, beside 1,000 tenants and 20,000 lines. Exits with 1 when a query looks at far more pages at 100,000,
+// or a case is answered wrongly, and never because a case is slow.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -9,7 +9,7 @@ DO $$ BEGIN
 			PERFORM set_config('lock_timeout', '200ms', true);
 			LOCK TABLE "tenant_configs", "tenant_spend", "budget_overrides", "notification_channels",
 				"notice_deliveries", "budget_alert_history", "platform_alerts", "audit_log",
-				"counted_reports", "tenant_states", "tenant_state_counts" IN ACCESS EXCLUSIVE MODE;
+				"counted_webhooks", "tenant_states", "tenant_state_counts" IN ACCESS EXCLUSIVE MODE;
 			PERFORM set_config('lock_timeout', '0', true);
 			RETURN;
 		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
@@ -33,7 +33,7 @@ DROP FUNCTION "budget_overrides_changed"();
 DROP FUNCTION "tenant_spend_changed"();
 DROP FUNCTION "tenant_configs_changed"();
 DROP FUNCTION "refresh_tenant_states"(text[]);
-DROP FUNCTION "tenant_standings"(text[]);
+DROP FUNCTION "compute_tenant_states"(text[]);
 DROP INDEX "idx_tenant_configs_leased";
 DROP INDEX "idx_tenant_configs_search";
 DELETE FROM "tenant_configs" WHERE "deleted_at" IS NOT NULL AND "litellm_sync" = 'synced';
@@ -55,4 +55,4 @@ CREATE INDEX "idx_audit_log_tenant" ON "audit_log" USING btree ("tenant_id","id"
 ALTER TABLE "notification_channels" DROP COLUMN "version";
 ALTER TABLE "tenant_configs" DROP COLUMN "metadata";
 ALTER TABLE "tenant_configs" DROP COLUMN "settings_version";
-DROP TABLE "counted_reports";
+DROP TABLE "counted_webhooks";

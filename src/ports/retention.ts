@@ -9,7 +9,7 @@ export type Purged =
   | "platform_alerts"
   | "deliveries"
   | "dead_letters"
-  | "reports"
+  | "counted_webhooks"
   | "deleted_tenants";
 
 /** `from` null: however old. */

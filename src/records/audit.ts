@@ -61,14 +61,14 @@ export interface AuditNote {
   readonly sourceId: string;
   readonly at: Instant;
   /**
-   * The reports that the line stands for, of those that it counts already and of new ones. Each is added once. Absent
+   * The webhooks that the line stands for, of those that it counts already and of new ones. Each is added once. Absent
    * for a line of one event.
    */
-  readonly reports?: readonly FoldedReport[];
+  readonly webhooks?: readonly FoldedWebhook[];
 }
 
 /** Decimal strings of US dollars. The line has the sum of the costs, and the highest spend. */
-export interface FoldedReport {
+export interface FoldedWebhook {
   readonly id: string;
   readonly cost: string | null;
   readonly spend: string | null;

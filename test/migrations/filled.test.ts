@@ -55,7 +55,7 @@ describe.each(postgresBackends)("migrations of a filled database on $name", ({ s
   }
 
   it("M3: the newest one, down and up: every row is as it was, but for deleted tenants and what the audit has counted", async () => {
-    await client.query("delete from tenant_configs where deleted_at is not null; delete from counted_reports");
+    await client.query("delete from tenant_configs where deleted_at is not null; delete from counted_webhooks");
     // What the triggers keep has one row for each reason after the migration.
     const before = await contents();
     await rollBackOne(tags.at(-1) ?? "");

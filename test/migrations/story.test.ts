@@ -56,7 +56,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
 
   it("M1: creates exactly the tables of the design", () => {
     expect(migrated.relations.filter(({ kind }) => kind === "r").map(({ name }) => name)).toEqual([
-      ...["audit_log", "budget_alert_history", "budget_overrides", "counted_calls", "counted_reports", "dead_letters"],
+      ...["audit_log", "budget_alert_history", "budget_overrides", "counted_calls", "counted_webhooks", "dead_letters"],
       ...[
         "litellm_outage",
         "notice_deliveries",
@@ -72,7 +72,7 @@ describe.each(postgresBackends)("migrations on $name", ({ start }) => {
     const keptOf = ["budget_overrides", "tenant_configs", "tenant_spend", "tenant_states"];
     expect(namesOf("extension")).toEqual(["plpgsql"]);
     expect(namesOf("function")).toEqual(
-      [...keptOf.map((table) => `${table}_changed`), "refresh_tenant_states", "tenant_standings"].sort(),
+      [...keptOf.map((table) => `${table}_changed`), "refresh_tenant_states", "compute_tenant_states"].sort(),
     );
     expect([...new Set(namesOf("trigger")?.map((name) => String(name).replace(/_[a-z]+$/, "")))]).toEqual(keptOf);
   });

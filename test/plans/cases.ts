@@ -167,7 +167,7 @@ const purges: readonly (readonly [Purged, (now: number) => Age, limit: number])[
   ["platform_alerts", (now) => ({ from: null, before: now - 200 * DAY }), 1_000],
   ["deliveries", (now) => ({ from: null, before: now }), 1_000],
   ["dead_letters", (now) => ({ from: null, before: now - 10 * DAY }), 1_000],
-  ["reports", (now) => ({ from: null, before: now - 2 * HOUR }), 20_000],
+  ["counted_webhooks", (now) => ({ from: null, before: now - 2 * HOUR }), 20_000],
   ["deleted_tenants", (now) => ({ from: null, before: now }), 10],
 ];
 

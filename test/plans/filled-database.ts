@@ -76,7 +76,7 @@ function statementsFor(tenants: number): readonly string[] {
     `insert into counted_calls (tenant_id, ended_at, call_id, cost)
       select ${anyTenant}, now() - interval '2 hours 10 minutes' + i * interval '15 milliseconds', ${uuid("'k'")}, 0.01
       from generate_series(1, ${tenants * 5}) i`,
-    `insert into counted_reports (id, counted_at)
+    `insert into counted_webhooks (id, counted_at)
       select md5('r' || i), now() - i * interval '1 second' from generate_series(1, ${tenants / 2}) i`,
   ];
 }
@@ -84,7 +84,7 @@ function statementsFor(tenants: number): readonly string[] {
 /** With the indexes in place. */
 const FILL_STATES: readonly string[] = [
   "analyze",
-  `insert into tenant_states select * from tenant_standings((select array_agg(tenant_id) from tenant_configs))`,
+  `insert into tenant_states select * from compute_tenant_states((select array_agg(tenant_id) from tenant_configs))`,
   "insert into tenant_state_counts select reason, count(*) from tenant_states group by reason",
   "set session_replication_role = default",
   "vacuum analyze",

@@ -55,7 +55,7 @@ const EXPIRING: Readonly<Record<Purged, Expiring>> = {
   // Deliveries have no id of their own.
   deliveries: { table: column("notice_deliveries"), id: column("ctid"), at: column("updated_at"), where: ANY },
   dead_letters: { table: column("dead_letters"), id: column("id"), at: column("recorded_at"), where: ANY },
-  reports: { table: column("counted_reports"), id: column("id"), at: column("counted_at"), where: ANY },
+  counted_webhooks: { table: column("counted_webhooks"), id: column("id"), at: column("counted_at"), where: ANY },
   deleted_tenants: {
     table: column("tenant_configs"),
     id: column("tenant_id"),

@@ -21,7 +21,7 @@ const RETENTION: Readonly<Record<Purged, { readonly keepMs: number; readonly atO
   deliveries: DELIVERY,
   dead_letters: DELIVERY,
   // Longer than the queue delivers a message again: 40 minutes. LiteLLM may send a thousand webhooks a second.
-  reports: { keepMs: 2 * 3_600_000, atOnce: 20_000 },
+  counted_webhooks: { keepMs: 2 * 3_600_000, atOnce: 20_000 },
   // With each tenant its history goes: some thousands of rows.
   deleted_tenants: { keepMs: KEEP_DELETED_MS, atOnce: 10 },
 };

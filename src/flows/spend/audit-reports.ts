@@ -69,7 +69,7 @@ function lineOf(
   const times = webhooks.map(({ body }) => body.received_at);
   const detail = { event, event_group, auth, ...references, last_at: iso(Math.max(...times)) };
   const at: Instant = Math.min(...times);
-  return { action, tenantId, detail, sourceId, at, reports: webhooks.map((each) => reportOf(each, action, tenantId)) };
+  return { action, tenantId, detail, sourceId, at, webhooks: webhooks.map((each) => reportOf(each, action, tenantId)) };
 }
 
 function reportOf({ body, messageId }: Arrived, action: AuditAction, tenantId: TenantId | null) {

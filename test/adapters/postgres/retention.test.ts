@@ -19,7 +19,7 @@ describe.each(postgresBackends)("retention on $name", (backend) => {
   const { db, tenants, create } = useTenants(backend);
   const retention = postgresRetention(() => db.database());
   const batches = postgresSpendBatches(() => db.database());
-  beforeEach(() => db.query("truncate dead_letters, counted_reports"));
+  beforeEach(() => db.query("truncate dead_letters, counted_webhooks"));
 
   const purge = (what: Purged, before = CUTOFF, limit = 100) => retention.purge(what, { from: null, before }, limit);
   const ids = async (table: string, id = "id") =>
@@ -115,11 +115,11 @@ describe.each(postgresBackends)("retention on $name", (backend) => {
         "insert into dead_letters (id, queue, message_id, body, recorded_at) values (gen_random_uuid(), 'q', $1, '{}', $2)",
         [`of ${at}`, new Date(at)],
       );
-      await db.query("insert into counted_reports (id, counted_at) values ($1, $2)", [`of ${at}`, new Date(at)]);
+      await db.query("insert into counted_webhooks (id, counted_at) values ($1, $2)", [`of ${at}`, new Date(at)]);
     }
-    expect([await purge("dead_letters"), await purge("reports")]).toEqual([1, 1]);
+    expect([await purge("dead_letters"), await purge("counted_webhooks")]).toEqual([1, 1]);
     expect(await ids("dead_letters", "message_id")).toEqual([`of ${NOW}`]);
-    expect(await ids("counted_reports")).toEqual([`of ${NOW}`]);
+    expect(await ids("counted_webhooks")).toEqual([`of ${NOW}`]);
   });
 
   it("deletes a tenant that was deleted and released, with its history, and leaves its audit", async () => {

@@ -213,7 +213,7 @@ describe.each(postgresBackends)("the stored states of tenants on $name", (backen
       }
       const stored = await statesIn(db);
       const right = await db.query(
-        "select * from tenant_standings((select array_agg(tenant_id) from tenant_configs)) order by tenant_id",
+        "select * from compute_tenant_states((select array_agg(tenant_id) from tenant_configs)) order by tenant_id",
       );
       expect(stored).toEqual(right);
       expect(await countsIn(db)).toEqual(countsOf(stored.map(({ reason }) => reason)));

@@ -8,7 +8,7 @@ import { RecordedLog } from "../../support/fakes/recorded-log.ts";
 
 const HOUR = 60 * MINUTE;
 const ALL: readonly Purged[] = [
-  ...["audit_lines", "alerts", "platform_alerts", "deliveries", "dead_letters", "reports", "deleted_tenants"],
+  ...["audit_lines", "alerts", "platform_alerts", "deliveries", "dead_letters", "counted_webhooks", "deleted_tenants"],
 ] as Purged[];
 
 /** Rows by kind, as the instants that their age is counted from. */
@@ -41,7 +41,7 @@ it.each<[Purged, number]>([
   ["platform_alerts", 400 * DAY],
   ["deliveries", 90 * DAY],
   ["dead_letters", 90 * DAY],
-  ["reports", 2 * HOUR],
+  ["counted_webhooks", 2 * HOUR],
   ["deleted_tenants", 90 * DAY],
 ])("deletes %s once they are older than %d ms", async (what, keepMs) => {
   rows.set(what, [NOW - keepMs - 1, NOW - keepMs, NOW]);

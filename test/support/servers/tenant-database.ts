@@ -96,7 +96,7 @@ async function startTenantDatabase(backend: PostgresBackend, isOwn: boolean): Pr
       return (await wire.query<Row>(text, values)).rows;
     },
     async empty() {
-      await wire.query("truncate tenant_configs, counted_calls, counted_reports, audit_log, platform_alerts cascade");
+      await wire.query("truncate tenant_configs, counted_calls, counted_webhooks, audit_log, platform_alerts cascade");
     },
     away: () => postgres.neon.setFault({ kind: "error", status: 500 }),
     back: () => postgres.neon.setFault(null),

@@ -8,8 +8,8 @@ import { timestampOf } from "../instants.ts";
 import { jsonbText } from "../jsonb.ts";
 
 export function noteInserts(notes: readonly AuditNote[], now: Instant): SQL[] {
-  const single = notes.filter(({ reports }) => reports === undefined);
-  const folded = notes.filter(({ reports }) => reports !== undefined);
+  const single = notes.filter(({ webhooks }) => webhooks === undefined);
+  const folded = notes.filter(({ webhooks }) => webhooks !== undefined);
   return [...(single.length > 0 ? [insertNotes(single)] : []), ...(folded.length > 0 ? [foldNotes(folded, now)] : [])];
 }
 
@@ -22,8 +22,8 @@ function insertNotes(notes: readonly AuditNote[]): SQL {
 /** Rows are inserted in one order everywhere, so that two batches never deadlock. */
 function foldNotes(notes: readonly AuditNote[], now: Instant): SQL {
   return sql`with reported as (select distinct on (r.id) n.source_id, r.id, r.cost, r.spend from ${noteRows(notes)},
-        jsonb_to_recordset(n.reports) as r(id text, cost numeric, spend numeric) order by r.id, n.source_id),
-    fresh as (insert into counted_reports (id, counted_at) select id, ${timestampOf(now)} from reported order by id
+        jsonb_to_recordset(n.webhooks) as r(id text, cost numeric, spend numeric) order by r.id, n.source_id),
+    fresh as (insert into counted_webhooks (id, counted_at) select id, ${timestampOf(now)} from reported order by id
       on conflict do nothing returning id),
     sums as (select r.source_id, count(*) as count, sum(r.cost) as cost, max(r.spend) as spend
       from reported r join fresh f on f.id = r.id group by r.source_id)
@@ -38,21 +38,21 @@ function foldNotes(notes: readonly AuditNote[], now: Instant): SQL {
         )}`;
 }
 
-/** Without the amounts that none of the reports has. `count`, `cost`, `spend` are trusted SQL. */
+/** Without the amounts that none of the webhooks has. `count`, `cost`, `spend` are trusted SQL. */
 function sumsOf(count: string, cost: string, spend: string): SQL {
   return sql.raw(`jsonb_strip_nulls(jsonb_build_object('count', ${count},
     'cost', trim_scale(${cost})::text, 'spend', trim_scale(${spend})::text))`);
 }
 
 function noteRows(notes: readonly AuditNote[]): SQL {
-  const rows = notes.map(({ action, tenantId, detail, sourceId, at, reports }) => ({
+  const rows = notes.map(({ action, tenantId, detail, sourceId, at, webhooks }) => ({
     at: iso(at),
     action,
     tenant_id: tenantId,
     detail,
     source_id: sourceId,
-    reports: reports ?? null,
+    webhooks: webhooks ?? null,
   }));
   return sql`jsonb_to_recordset(${jsonbText(rows)}::jsonb)
-    as n(at timestamptz, action text, tenant_id text, detail jsonb, source_id text, reports jsonb)`;
+    as n(at timestamptz, action text, tenant_id text, detail jsonb, source_id text, webhooks jsonb)`;
 }

@@ -41,17 +41,14 @@ export const auditLog = pgTable(
   ],
 );
 
-/**
- * The webhooks of the last days that the audit has counted, so that a message that is delivered twice counts once. The
- * audit's line of an hour keeps their number.
- */
-export const countedReports = pgTable(
-  "counted_reports",
+/** The webhooks of the last two hours that the audit has counted, so that one that is delivered twice counts once. */
+export const countedWebhooks = pgTable(
+  "counted_webhooks",
   {
     id: text("id").primaryKey(),
     countedAt: instant("counted_at").notNull(),
   },
-  (t) => [index("idx_counted_reports_counted").on(t.countedAt)],
+  (t) => [index("idx_counted_webhooks_counted").on(t.countedAt)],
 );
 
 export const deadLetters = pgTable(
