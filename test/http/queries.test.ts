@@ -24,7 +24,7 @@ it.each([...new Set(routes)])("%s refuses a parameter that it does not know", as
 
 it.each([
   ["/v1/tenants?stat=ok", "stat", "state"],
-  ["/v1/alerts?tenant_id=acme", "tenant_id"],
+  ["/v1/alerts?tenant=acme", "tenant"],
   ["/v1/audit?tenant=acme", "tenant"],
   ["/v1/channels?tenantid=acme", "tenantid", "tenant_id"],
   ["/v1/channels/00000000-0000-4000-8000-000000000000?x=1", "x"],

@@ -61,6 +61,7 @@ it.each([
 it.each([
   ["/v1/alerts?event_type=budget_blocked", [3, 2]],
   ["/v1/tenants/acme/alerts?event_type=budget_blocked", [2]],
+  ["/v1/alerts?tenant_id=acme&event_type=budget_blocked", [2]],
   [`/v1/alerts?${since(1)}&${until(2)}`, [2]],
   [`/v1/tenants/acme/alerts?${until(1)}`, [1]],
 ])("%s shows %j", async (path, expected) => {

@@ -78,6 +78,7 @@ const inField = (name: string) => (error: { field: string }) =>
 it("finds the schemas of all bodies and queries", () => {
   expect(SCHEMAS.map(([name]) => name).sort()).toEqual([
     "alertListQuery",
+    "allAlertsQuery",
     "auditQuery",
     "channelChangeBody",
     "channelListQuery",
