@@ -278,7 +278,7 @@ export const BY_IDS: Readonly<Record<keyof FilledPorts, readonly string[]>> = {
   platformAlerts: [],
   outageNotes: ["load", "save"],
   deliveries: ["load", "end", "recordRejection", "postpone", "revive"],
-  channels: ["load", "create", "change", "remove"],
+  channels: ["load", "create", "change", "noteSent", "remove"],
   audit: [],
   deadLetters: ["record", "load", "markReplayed"],
   retention: [],
