@@ -7,7 +7,7 @@ import { useNoticesApi } from "../../support/worlds/notices-api.ts";
 const SLACK = { kind: "slack", name: "Finance", url: "https://hooks.slack.com/services/T0/B0/very-secret" };
 
 describe("the filters of a channel", () => {
-  const { db, call } = useNoticesApi();
+  const { db, call, notifier } = useNoticesApi();
 
   it("are kept, changed one by one, and reset to the default by null", async () => {
     const asked = {
@@ -70,5 +70,18 @@ describe("the filters of a channel", () => {
     expect((await call("POST", `/v1/channels/${body.id}/test`)).status).toBe(200);
     const mended = { last_error: null, last_error_at: null, broken_since: null };
     expect((await call("GET", `/v1/channels/${body.id}`)).body).toMatchObject(mended);
+  });
+
+  it("answer the test of a notice that was sent, also when Postgres is away by then", async () => {
+    const { body } = await call("POST", "/v1/channels", SLACK);
+    notifier().answers = () => {
+      db.away();
+      return { kind: "sent" };
+    };
+    try {
+      expect((await call("POST", `/v1/channels/${body.id}/test`)).status).toBe(200);
+    } finally {
+      db.back();
+    }
   });
 });
