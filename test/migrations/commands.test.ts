@@ -3,11 +3,21 @@
 import { appendFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
-import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
-import { command, copyTree, drizzleKitMigrate, editJournal, migrateHere, rolledBack, tags, tree } from "./commands.ts";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { postgresBackends } from "../support/servers/postgres-backends.ts";
+import {
+  command,
+  copyTree,
+  type Database,
+  drizzleKitMigrate,
+  editJournal,
+  migrateHere,
+  rolledBack,
+  tags,
+  tree,
+} from "./commands.ts";
 import { introspect } from "./introspect.ts";
+import { useServer } from "./use-server.ts";
 
 it("every migration has a down migration", async () => {
   expect(tags.length).toBeGreaterThan(1);
@@ -32,23 +42,17 @@ describe.each(["status", "migrate", "rollback"] as const)("db:%s without a datab
 });
 
 describe.each(postgresBackends)("database commands on $name", ({ start }) => {
-  let postgres: LocalPostgres;
+  const server = useServer(start);
   let client: pg.Client;
-  let database: { DATABASE_URL: string };
+  let database: Database;
 
   beforeAll(async () => {
-    postgres = await start();
-    database = { DATABASE_URL: postgres.databaseUrl };
-    client = await connect(postgres.databaseUrl);
+    client = server.client();
+    database = server.database();
   });
 
   beforeEach(async () => {
     await client.query("drop schema public cascade; drop schema if exists drizzle cascade; create schema public");
-  });
-
-  afterAll(async () => {
-    await client.end();
-    await postgres.stop();
   });
 
   it("status lists pending migrations and exits 1, and after migrating the applied ones and exits 0", async () => {

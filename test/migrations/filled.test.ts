@@ -2,11 +2,11 @@
 // but what the migration says it deletes, and no row keeps a migration from being rolled back.
 
 import type pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalPostgres } from "../../dev/postgres/start-postgres.ts";
+import { beforeAll, describe, expect, it } from "vitest";
 import { fill } from "../plans/filled-database.ts";
-import { connect, postgresBackends } from "../support/servers/postgres-backends.ts";
-import { command, migrateHere, rolledBack, tags } from "./commands.ts";
+import { postgresBackends } from "../support/servers/postgres-backends.ts";
+import { command, type Database, migrateHere, rolledBack, tags } from "./commands.ts";
+import { useServer } from "./use-server.ts";
 
 const TENANTS = 1_000;
 
@@ -14,21 +14,15 @@ const TENANTS = 1_000;
 const KEPT = ["tenant_configs", "audit_log"];
 
 describe.each(postgresBackends)("migrations of a filled database on $name", ({ start }) => {
-  let postgres: LocalPostgres;
+  const server = useServer(start);
   let client: pg.Client;
-  let database: { DATABASE_URL: string };
+  let database: Database;
 
   beforeAll(async () => {
-    postgres = await start();
-    database = { DATABASE_URL: postgres.databaseUrl };
-    client = await connect(postgres.databaseUrl);
+    client = server.client();
+    database = server.database();
     await migrateHere(client);
     await fill(client, TENANTS);
-  });
-
-  afterAll(async () => {
-    await client.end();
-    await postgres.stop();
   });
 
   /** How many rows each table has, and a digest of all their columns by name, whatever their order. */
